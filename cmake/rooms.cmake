@@ -1,0 +1,61 @@
+# A room is a folder of src/ with its headers in include/compressor/<room>/ and its tests in tests/<room>/.
+# The table below is the floor plan: what each room may include. tests/house checks the includes against it.
+set(COMPRESSOR_ROOMS base tensor graph onnx ops analysis pass rewrite passes pipeline report)
+set(COMPRESSOR_MAY_USE_base)
+set(COMPRESSOR_MAY_USE_tensor base)
+set(COMPRESSOR_MAY_USE_graph tensor)
+set(COMPRESSOR_MAY_USE_onnx graph)
+set(COMPRESSOR_MAY_USE_ops graph)
+set(COMPRESSOR_MAY_USE_analysis ops)
+set(COMPRESSOR_MAY_USE_pass graph)
+set(COMPRESSOR_MAY_USE_rewrite ops pass)
+set(COMPRESSOR_MAY_USE_passes analysis rewrite pass)
+set(COMPRESSOR_MAY_USE_pipeline pass passes)
+set(COMPRESSOR_MAY_USE_report pipeline analysis)
+
+# compressor_room(NAME [LIBS lib...]): the library compressor_NAME from every .cpp below this folder.
+# The folder's files are its registry: adding a file adds its contents to the room.
+function(compressor_room name)
+  cmake_parse_arguments(ARG "" "" "LIBS;SOURCES" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  add_library(compressor_${name} STATIC ${sources} ${ARG_SOURCES})
+  target_include_directories(compressor_${name} PUBLIC ${PROJECT_SOURCE_DIR}/include)
+  target_include_directories(compressor_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(compressor_${name} PRIVATE compressor_flags)
+  foreach(room ${COMPRESSOR_MAY_USE_${name}})
+    target_link_libraries(compressor_${name} PUBLIC compressor_${room})
+  endforeach()
+  target_link_libraries(compressor_${name} PUBLIC ${ARG_LIBS})
+endfunction()
+
+# compressor_tests(ROOM [LIBS lib...] [LABELS l...]): the test program test_ROOM from every .cpp below this folder.
+function(compressor_tests name)
+  cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
+  add_executable(test_${name} ${sources})
+  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(test_${name} PRIVATE compressor_flags compressor_${name} ${ARG_LIBS} GTest::gmock GTest::gtest_main)
+  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    PROPERTIES LABELS ${name} TIMEOUT 300)
+endfunction()
+
+# compressor_registry(OUT NAMESPACE TYPE files...): a source file OUT that calls register_<stem>(table) of every file.
+function(compressor_registry out header namespace type)
+  set(decls "")
+  set(calls "")
+  foreach(file ${ARGN})
+    get_filename_component(stem ${file} NAME_WE)
+    string(APPEND decls "void register_${stem}(${type}& table);\n")
+    string(APPEND calls "  register_${stem}(table);\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${out} CONTENT
+"// Made by CMake from the files of a folder: that list is the registry.
+#include \"${header}\"
+namespace ${namespace} {
+${decls}
+void register_all(${type}& table);
+void register_all(${type}& table) {
+${calls}}
+}  // namespace ${namespace}
+")
+endfunction()

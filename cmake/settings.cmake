@@ -1,0 +1,38 @@
+# Language level, warnings, sanitizers, compiler cache.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "build type" FORCE)
+endif()
+# Release keeps our own checks: O2 without NDEBUG.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2")
+
+option(COMPRESSOR_WERROR "warnings are errors" ON)
+option(COMPRESSOR_SANITIZE "address and undefined behaviour sanitizers" OFF)
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+find_program(LLD ld.lld)
+if(LLD)
+  add_link_options(-fuse-ld=lld)
+endif()
+
+# Warnings and sanitizers for our own targets only.
+add_library(compressor_flags INTERFACE)
+target_compile_options(compressor_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wcast-qual
+  -Woverloaded-virtual -Wimplicit-fallthrough
+  $<$<BOOL:${COMPRESSOR_WERROR}>:-Werror>)
+if(COMPRESSOR_SANITIZE)
+  target_compile_options(compressor_flags INTERFACE
+    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(compressor_flags INTERFACE -fsanitize=address,undefined)
+endif()
