@@ -103,12 +103,13 @@ struct Attribute {
   using Strings = std::vector<std::string>;
   using Body = std::unique_ptr<Graph>;
   using Bodies = std::vector<std::unique_ptr<Graph>>;
-  using AnyValue = std::variant<std::monostate, std::int64_t, float, std::string, Tensor, SparseTensor, Type, Body, Ints, Floats,
-                                Strings, std::vector<Tensor>, std::vector<SparseTensor>, std::vector<Type>, Bodies>;
+  using AnyValue = std::variant<std::monostate, std::int64_t, float, std::string, Tensor, SparseTensor, Type,
+                                Body, Ints, Floats, Strings, std::vector<Tensor>, std::vector<SparseTensor>,
+                                std::vector<Type>, Bodies>;
   std::string name;
   AnyValue value;
-  std::string ref;  ///< inside a function: the name of the caller's attribute that gives the value
-  int ref_type = 0; ///< AttributeProto.type of a reference
+  std::string ref;   ///< inside a function: the name of the caller's attribute that gives the value
+  int ref_type = 0;  ///< AttributeProto.type of a reference
   std::string doc;
   std::string unknown;
 
@@ -119,6 +120,9 @@ struct Attribute {
     return std::get_if<T>(&value);
   }
 };
+
+/// A copy of an attribute that holds no body. Throws an internal Error for one that does.
+Attribute copy_plain(const Attribute& attribute);
 
 using NodeId = std::uint64_t;
 
@@ -180,6 +184,12 @@ struct NodeSpec {
   std::string name, domain, overload, doc, unknown;
 };
 
+/// Lets maps keyed by strings be asked with string_views.
+struct StringHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+};
+
 /// Nodes in the order of the file (a topological order once sorted) and the values between them. A body of
 /// If/Loop/Scan is a Graph of its own whose nodes may read values of the graphs around it.
 class Graph {
@@ -210,15 +220,17 @@ class Graph {
   /// By name, here or in the graphs around it.
   const Value* resolve(std::string_view name) const;
 
-  // Building. Names of values are unique in the whole nest of graphs.
+  // Building. Names of values are unique in a graph; names that the Graph makes up are unique in the whole
+  // nest.
   const Value* add_input(const std::string& name, Type type);
   const Value* add_initializer(const std::string& name, Tensor tensor);
   const Value* add_sparse_initializer(const std::string& name, SparseTensor tensor);
-  /// Adds at the end, or before `before`. Throws Error::model when an output name is already taken exactly and
-  /// `exact_names` is set; otherwise picks a free name.
+  /// Adds at the end, or before `before`. Throws Error::model when an output name is already taken exactly
+  /// and `exact_names` is set; otherwise picks a free name.
   const Node& add_node(NodeSpec spec, const Node* before = nullptr, bool exact_names = false);
   void add_output(const Value& value);
-  /// A value that nothing here produces yet: a loader's forward reference, or the output of a node to be added.
+  /// A value that nothing here produces yet: a loader's forward reference, or the output of a node to be
+  /// added.
   const Value* add_value(const std::string& name, Type type = {});
   std::string fresh_name(std::string_view stem) const;
 
@@ -240,9 +252,12 @@ class Graph {
   void set_type(const Value& value, Type type);
   void set_info_rank(const Value& value, std::int64_t rank);
   void set_value_notes(const Value& value, std::string doc, std::string unknown);
-  /// Every reader of `from`, bodies and graph outputs included, reads `to` instead.
-  /// When `from` is a graph output and keep_output_name is set, `to` takes over its name (the interface stays).
-  void replace_uses(const Value& from, const Value& to, bool keep_output_name = true);
+  /// Every reader of `from`, bodies and graph outputs included, reads `to` instead. When `from` is a graph
+  /// output, `to` takes over its name and declared type (the interface stays); ask can_replace first.
+  void replace_uses(const Value& from, const Value& to);
+  /// False when `from` is a graph output and `to` cannot take its name: an input, an initializer, another
+  /// graph's value, or an output already.
+  static bool can_replace(const Value& from, const Value& to);
   void rename(const Value& value, const std::string& name);
   void set_output(std::size_t index, const Value& value);
   /// A graph input that nothing reads any more, or that is now an initializer.
@@ -260,40 +275,45 @@ class Graph {
   void set_doc(std::string doc) { doc_ = std::move(doc); }
   void set_unknown(std::string unknown) { unknown_ = std::move(unknown); }
 
-  /// A deep copy that shares weights; node ids stay. A body's clone captures from `outer` by the map.
+  /// A deep copy that shares weights; node ids stay. Only for a main graph or a function's body.
   std::unique_ptr<Graph> clone() const;
-  /// Copies the nodes, values and initializers of `body` into this graph before `before`, reading `arguments` for
-  /// the body's inputs; returns the values that stand for the body's outputs. For inlining.
-  std::vector<const Value*> splice(const Graph& body, std::span<const Value* const> arguments, const Node* before,
-                                   std::string_view prefix);
+  /// Copies the nodes, values and initializers of `body` into this graph before `before`, reading `arguments`
+  /// for the body's inputs; returns the values that stand for the body's outputs. For inlining.
+  std::vector<const Value*> splice(const Graph& body, std::span<const Value* const> arguments,
+                                   const Node* before, std::string_view prefix);
 
-  /// Throws an internal Error naming the first broken invariant: uses that do not match inputs, values of foreign
-  /// graphs, unsorted nodes, names that are not unique.
+  /// Throws an internal Error naming the first broken invariant: uses that do not match inputs, values of
+  /// foreign graphs, unsorted nodes, names that are not unique.
   void verify() const;
 
  private:
   using ValueMap = std::unordered_map<const Value*, const Value*>;
   Value* own(const Value& value);
   Node* own(const Node& node);
-  void add_use(const Value& value, const Use& use);
-  void remove_use(const Value& value, const Use& use);
-  void release_body(Graph& body);  ///< drops the uses that a body's nodes make of outer values
+  static void add_use(const Value* value, const Use& use);
+  static void remove_use(const Value* value, const Use& use);
+  static void release_body(Graph& body);  ///< drops the uses that a body's nodes make of outer values
+  void release_bodies(Attribute& attribute);
+  void adopt_bodies(Attribute& attribute, const Node& holder);
   Value* make_value(const std::string& name);
-  std::unique_ptr<Graph> clone_into(ValueMap& map, const Node* holder) const;
-  Attribute clone_attribute(const Attribute& attribute, ValueMap& map, const Node* holder) const;
+  void copy_value(const Value& from, ValueMap& map, const std::string& name);
+  const Node& copy_node(const Node& from, ValueMap& map, const Node* before, const std::string* name_prefix);
+  std::unique_ptr<Graph> clone_body(ValueMap& map, const Node* holder) const;
+  void fill_clone(Graph& copy, ValueMap& map) const;
+  static Attribute clone_attribute(const Attribute& attribute, ValueMap& map, const Node& holder);
   bool name_taken(std::string_view name) const;
   const Graph& root() const;
 
   std::string name_, doc_, unknown_;
   const Node* holder_ = nullptr;
   std::list<Node> nodes_;
-  std::unordered_map<std::string, std::unique_ptr<Value>> values_;
+  std::unordered_map<std::string, std::unique_ptr<Value>, StringHash, std::equal_to<>> values_;
   std::vector<const Value*> inputs_, outputs_, initializers_, sparse_;
   std::shared_ptr<NodeId> next_id_;  ///< shared by a nest of graphs
 };
 
-/// The constant that a value always has: an initializer (that is not also a changeable input of the graph, or is one
-/// by the old IR's habit), or the `value*` attribute of a Constant node; nullopt otherwise.
+/// The constant that a value always has: an initializer (that is not also a changeable input of the graph, or
+/// is one by the old IR's habit), or the `value*` attribute of a Constant node; nullopt otherwise.
 std::optional<Tensor> constant_of(const Value& value);
 
 }  // namespace compressor

@@ -20,8 +20,8 @@ struct OpsetImport {
 /// A model-local function. Its body's values have no types, its inputs and outputs are the body's.
 struct Function {
   std::string name, domain, overload, doc, unknown;
-  std::vector<std::string> attributes;             ///< required attributes
-  std::vector<Attribute> defaults;                 ///< attributes with a default
+  std::vector<std::string> attributes;  ///< required attributes
+  std::vector<Attribute> defaults;      ///< attributes with a default
   std::vector<OpsetImport> opsets;
   std::unique_ptr<Graph> body;
 };
@@ -36,12 +36,12 @@ struct Model {
   std::vector<std::pair<std::string, std::string>> metadata;
   std::vector<Function> functions;
   std::vector<std::string> training_info;  ///< serialized TrainingInfoProto, carried through
-  std::string unknown;                     ///< serialized fields that this version of the format does not name
+  std::string unknown;  ///< serialized fields that this version of the format does not name
   std::unique_ptr<Graph> graph = std::make_unique<Graph>();
 
   Model clone() const;
   /// The imported version of a domain; 0 when it is not imported.
-  std::int64_t opset(std::string_view domain = "") const;
+  std::int64_t opset(std::string_view of_domain = "") const;
   const Function* find_function(const Node& node) const;
   /// Calls visit(graph) for the main graph and every body below it (not for functions).
   template <class Visit>
