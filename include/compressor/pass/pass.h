@@ -1,0 +1,79 @@
+// pass: what a compression pass is, what it is given, and what it says of its work.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "compressor/base/option.h"
+#include "compressor/graph/model.h"
+#include "compressor/pass/node_filter.h"
+
+namespace compressor {
+
+/// Indices that went from one axis of one tensor of the model as it was given: enough to replay the cut on
+/// it.
+struct Removed {
+  std::string tensor;
+  std::int64_t axis = 0;
+  std::int64_t of = 0;              ///< length before
+  std::vector<std::int64_t> index;  ///< ascending
+};
+
+/// What happened to one node (or class of channels), for the report.
+struct LayerRecord {
+  std::string node;
+  std::string op;
+  std::string action;  ///< "pruned", "zeroed", "folded", "skipped", ...
+  std::string detail;  ///< numbers or the reason, one line
+};
+
+/// What a pass did. Counts are in the pass's own unit ("channels", "weights", "nodes").
+struct PassResult {
+  std::string pass;
+  std::string unit;
+  std::int64_t eligible = 0;
+  std::int64_t done = 0;
+  std::int64_t skipped = 0;
+  bool changed = false;
+  std::vector<LayerRecord> layers;
+  std::vector<Removed> removed;
+  std::vector<std::string> notes;  ///< plain sentences
+  std::vector<std::string> warnings;
+  std::vector<std::pair<std::string, std::string>> options;  ///< as they were in force
+  double seconds = 0;
+};
+
+/// What a pass may use. Copied along a pipeline; the result collects.
+class PassContext {
+ public:
+  std::uint64_t seed = 0;
+  /// Nodes the user wants touched; everything by default.
+  NodeFilter filter;
+  std::map<std::string, std::vector<std::int64_t>> input_shapes;  ///< by --input-shape
+  std::uint64_t max_memory = 0;  ///< bytes a pass should stay under; 0: no bound
+  /// Called now and then with a short text and a share in [0, 1]; may be empty.
+  std::function<void(const std::string& what, double share)> progress;
+
+  void skip(const Node& node, const std::string& why);
+  void skip(const std::string& name, const std::string& op, const std::string& why);
+  void done(const Node& node, const std::string& action, const std::string& detail);
+  void note(const std::string& text) { result.notes.push_back(text); }
+  void warn(const std::string& text) { result.warnings.push_back(text); }
+  PassResult result;
+};
+
+/// A transformation of a model. Its options are its members (declared with *this as owner).
+class Pass : public Options {
+ public:
+  virtual std::string name() const = 0;     ///< "prune"
+  virtual std::string summary() const = 0;  ///< one sentence
+  /// Checks combinations of options before any model is opened; throws Error::usage.
+  virtual void check() const {}
+  /// Rewrites the model. On an exception the model is in an unspecified state and must be dropped.
+  virtual void run(Model& model, PassContext& context) = 0;
+};
+
+}  // namespace compressor
