@@ -11,6 +11,7 @@
 #include <cstring>
 
 #include "compressor/base/error.h"
+#include "compressor/base/interrupt.h"
 
 namespace compressor {
 
@@ -33,10 +34,19 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::string& path) {
       throw Error::io("{}: cannot map {} bytes: {}", path, size, std::strerror(error));
     }
   }
-  return std::shared_ptr<const MappedFile>(new MappedFile(path, fd, static_cast<const std::byte*>(data), size));
+  return std::shared_ptr<const MappedFile>(
+      new MappedFile(path, fd, static_cast<const std::byte*>(data), size));
 }
 
+MappedFile::MappedFile(std::string path, int fd, const std::byte* data, std::size_t size)
+    : path_(std::move(path)),
+      fd_(fd),
+      data_(data),
+      size_(size),
+      watch_(watch_mapping(data_, size_, path_.c_str())) {}
+
 MappedFile::~MappedFile() {
+  unwatch_mapping(watch_);
   if (size_ > 0) ::munmap(const_cast<std::byte*>(data_), size_);
   ::close(fd_);
 }

@@ -85,6 +85,7 @@ void Graph::fill_clone(Graph& copy, ValueMap& map) const {
   copy.name_ = name_;
   copy.doc_ = doc_;
   copy.unknown_ = unknown_;
+  copy.output_notes_ = output_notes_;
   for (const auto& [name, value] : values_) copy.copy_value(*value, map, name);
   const auto mapped = [&](const Value* v) -> const Value* {
     const auto it = map.find(v);

@@ -196,6 +196,12 @@ void Graph::set_output(std::size_t index, const Value& value) {
   outputs_[index] = &value;
 }
 
+void Graph::set_output_note(std::size_t index, std::string note) {
+  CHECK(index < outputs_.size());
+  if (output_notes_.size() <= index) output_notes_.resize(index + 1);
+  output_notes_[index] = std::move(note);
+}
+
 void Graph::set_input(const Node& node, std::size_t index, const Value* value) {
   Node* n = own(node);
   while (n->inputs_.size() <= index) n->inputs_.push_back(nullptr);

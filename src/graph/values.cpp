@@ -19,6 +19,11 @@ bool Value::is_graph_output() const {
   return std::any_of(uses_.begin(), uses_.end(), [](const Use& use) { return use.node == nullptr; });
 }
 
+const std::string& Graph::output_note(std::size_t index) const {
+  static const std::string kNone;
+  return index < output_notes_.size() ? output_notes_[index] : kNone;
+}
+
 std::string Node::label() const {
   if (!name_.empty()) return name_;
   for (const Value* out : outputs_) {

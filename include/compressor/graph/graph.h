@@ -24,6 +24,7 @@ struct Dim {
   std::int64_t value = -1;  ///< -1 when not a number
   std::string param;
   std::string denotation;
+  std::string unknown = {};  ///< serialized fields that have no member here
   bool known() const { return value >= 0; }
   bool operator==(const Dim&) const = default;
 };
@@ -38,7 +39,9 @@ struct Type {
   std::shared_ptr<const Type> element;  ///< of a sequence, optional or map
   std::string opaque_domain, opaque_name;
   std::string denotation;
-  std::string unknown;  ///< serialized fields that this version of the format does not name
+  std::string unknown;        ///< serialized fields of TypeProto that have no member here
+  std::string kind_unknown;   ///< the same of its TypeProto.Tensor, .Sequence, ...
+  std::string shape_unknown;  ///< the same of its TensorShapeProto
 
   static Type tensor(DType dtype, const Dims& dims);
 };
@@ -48,6 +51,7 @@ struct SparseTensor {
   Tensor values;   ///< [nnz]
   Tensor indices;  ///< [nnz] or [nnz, rank], int64
   Dims dims;
+  std::string unknown;  ///< serialized fields that have no member here
 };
 
 /// Where a value is read: input `index` of `node`, or output `index` of `graph` when node is null.
@@ -203,6 +207,8 @@ class Graph {
   // Reading.
   const std::string& name() const { return name_; }
   const std::string& doc() const { return doc_; }
+  /// Serialized fields that have no member here; value_info entries that no value here answers to are among
+  /// them.
   const std::string& unknown() const { return unknown_; }
   /// The node whose attribute this body is; null for the main graph and for functions.
   const Node* holder() const { return holder_; }
@@ -212,6 +218,10 @@ class Graph {
   std::vector<const Node*> node_list() const;
   std::span<const Value* const> inputs() const { return {inputs_.data(), inputs_.size()}; }
   std::span<const Value* const> outputs() const { return {outputs_.data(), outputs_.size()}; }
+  /// The serialized entry that the file has for output `index` where it says something else than the value
+  /// does (the value is an input too, or another graph's); mostly empty. Holds while the value keeps that
+  /// name.
+  const std::string& output_note(std::size_t index) const;
   std::span<const Value* const> initializers() const { return {initializers_.data(), initializers_.size()}; }
   std::span<const Value* const> sparse_initializers() const { return {sparse_.data(), sparse_.size()}; }
   std::vector<const Value*> values() const;  ///< sorted by name
@@ -260,6 +270,7 @@ class Graph {
   static bool can_replace(const Value& from, const Value& to);
   void rename(const Value& value, const std::string& name);
   void set_output(std::size_t index, const Value& value);
+  void set_output_note(std::size_t index, std::string note);
   /// A graph input that nothing reads any more, or that is now an initializer.
   void erase_input(const Value& value);
   /// The node's outputs must have no uses. Its bodies go with it.
@@ -309,7 +320,8 @@ class Graph {
   std::list<Node> nodes_;
   std::unordered_map<std::string, std::unique_ptr<Value>, StringHash, std::equal_to<>> values_;
   std::vector<const Value*> inputs_, outputs_, initializers_, sparse_;
-  std::shared_ptr<NodeId> next_id_;  ///< shared by a nest of graphs
+  std::vector<std::string> output_notes_;  ///< shorter than outputs_ where the rest is empty
+  std::shared_ptr<NodeId> next_id_;        ///< shared by a nest of graphs
 };
 
 /// The constant that a value always has: an initializer (that is not also a changeable input of the graph, or

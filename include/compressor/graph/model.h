@@ -14,6 +14,7 @@ namespace compressor {
 struct OpsetImport {
   std::string domain;  ///< "" for ai.onnx ("ai.onnx" in a file reads as "")
   std::int64_t version = 0;
+  std::string unknown = {};  ///< serialized fields that have no member here
   bool operator==(const OpsetImport&) const = default;
 };
 
@@ -35,8 +36,8 @@ struct Model {
   std::vector<OpsetImport> opsets;
   std::vector<std::pair<std::string, std::string>> metadata;
   std::vector<Function> functions;
-  std::vector<std::string> training_info;  ///< serialized TrainingInfoProto, carried through
-  std::string unknown;  ///< serialized fields that this version of the format does not name
+  std::vector<Bytes> training_info;  ///< each a serialized TrainingInfoProto, carried through
+  std::string unknown;               ///< serialized fields that this version of the format does not name
   std::unique_ptr<Graph> graph = std::make_unique<Graph>();
 
   Model clone() const;

@@ -22,7 +22,8 @@ class BytesView {
   std::span<const std::byte> bytes() const { return bytes_; }
   const std::byte* data() const { return bytes_.data(); }
   std::size_t size() const { return bytes_.size(); }
-  /// The bytes as elements of T, if their address is aligned for T and the size fits; an empty span otherwise.
+  /// The bytes as elements of T, if their address is aligned for T and the size fits; an empty span
+  /// otherwise.
   template <class T>
   std::span<const T> as() const {
     if (reinterpret_cast<std::uintptr_t>(data()) % alignof(T) != 0 || size() % sizeof(T) != 0) return {};
@@ -37,8 +38,8 @@ class BytesView {
 /// Immutable bytes; copying copies a handle. Safe to read from several threads.
 class Bytes {
  public:
-  /// Writes bytes [offset, offset + out.size()) of a derived payload into `out`. Must be a pure function, callable
-  /// for any range, from several threads.
+  /// Writes bytes [offset, offset + out.size()) of a derived payload into `out`. Must be a pure function,
+  /// callable for any range, from several threads.
   using Fill = std::function<void(std::uint64_t offset, std::span<std::byte> out)>;
 
   Bytes() = default;
@@ -54,6 +55,9 @@ class Bytes {
   bool empty() const { return size_ == 0; }
   bool is_mapped() const { return file_ != nullptr; }
   bool is_derived() const { return fill_ != nullptr; }
+  /// What derived bytes are computed with, and the first of its bytes that is ours; null otherwise.
+  const Fill* fill() const { return fill_.get(); }
+  std::uint64_t fill_offset() const { return offset_; }
   /// The file and the offset in it of mapped bytes.
   const std::shared_ptr<const MappedFile>& file() const { return file_; }
   std::uint64_t file_offset() const { return offset_; }
