@@ -62,7 +62,7 @@ function(compressor_registry out header namespace type)
 namespace ${namespace} {
 ${decls}
 void register_all(${type}& table);
-void register_all(${type}& table) {
+void register_all([[maybe_unused]] ${type}& table) {
 ${calls}}
 }  // namespace ${namespace}
 ")
