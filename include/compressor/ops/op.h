@@ -137,17 +137,17 @@ class ShrinkContext;
 /// it touches; no cost: no arithmetic.
 struct Op {
   std::string type;
-  std::string domain;      ///< "" for ai.onnx
-  std::int64_t since = 1;  ///< first opset this entry speaks of
-  std::int64_t until = 0;  ///< last opset; 0: no end
-  std::function<void(InferContext&)> infer;
-  std::function<Cost(const CostContext&)> cost;
+  std::string domain = {};  ///< "" for ai.onnx
+  std::int64_t since = 1;   ///< first opset this entry speaks of
+  std::int64_t until = 0;   ///< last opset; 0: no end
+  std::function<void(InferContext&)> infer = {};
+  std::function<Cost(const CostContext&)> cost = {};
   /// Portable, exact, for any size; may refuse a type with ctx.fail. Null for what depends on more than its
   /// inputs.
-  std::function<void(ComputeContext&)> compute;
-  std::function<void(ChannelContext&)> channels;
+  std::function<void(ComputeContext&)> compute = {};
+  std::function<void(ChannelContext&)> channels = {};
   /// After channels were removed around the node: its attributes and its constants that hold counts.
-  std::function<void(ShrinkContext&)> shrink;
+  std::function<void(ShrinkContext&)> shrink = {};
 };
 
 class OpTable {
