@@ -39,10 +39,18 @@ class OptionBase {
   virtual std::vector<std::string> choices() const { return {}; }
   /// Current value as text; "" when it has none.
   virtual std::string text() const = 0;
+  /// "in [0, 1]", "at least 1"; "" when any value of the type will do.
+  virtual std::string range_text() const { return ""; }
   /// Parses one value; throws Error::usage "--name: found 'x', expected ...".
   virtual void parse(std::string_view value) = 0;
   /// For shell completion: the value is a path.
   bool is_path() const { return path_; }
+  /// One letter for a short flag ('o' for -o); 0 when there is none.
+  char short_flag() const { return letter_; }
+  /// Given by its place on the command line and not by a flag.
+  bool is_positional() const { return positional_; }
+  /// A positional that may be left out.
+  virtual bool is_optional() const { return false; }
   /// Whether the result depends on it (recorded in the output's metadata); -j and -q do not.
   bool changes_result() const { return changes_result_; }
 
@@ -50,6 +58,8 @@ class OptionBase {
   void mark_set() { set_ = true; }
   bool path_ = false;
   bool changes_result_ = true;
+  bool positional_ = false;
+  char letter_ = 0;
 
  private:
   std::string name_, help_;
@@ -83,7 +93,9 @@ struct Range {
   bool open_high = false;
   static Range at_least(double low) { return {.low = low}; }
   static Range above(double low) { return {.low = low, .open_low = true}; }
+  /// "at least 1", "above 0", "in [0, 1)".
   std::string to_string() const;
+  bool operator==(const Range&) const = default;
   bool contains(double v) const {
     return (open_low ? v > low : v >= low) && (open_high ? v < high : v <= high);
   }
@@ -131,9 +143,22 @@ class Option : public OptionBase {
     changes_result_ = false;
     return *this;
   }
+  /// Has a short flag, too.
+  Option& letter(char c) {
+    letter_ = c;
+    return *this;
+  }
+  /// Is given by its place, not by a flag.
+  Option& positional() {
+    positional_ = true;
+    return *this;
+  }
 
   bool is_flag() const override { return std::is_same_v<T, bool>; }
   bool is_list() const override { return std::is_same_v<T, std::vector<std::string>>; }
+  bool is_optional() const override {
+    return !std::is_same_v<T, std::string> && !std::is_same_v<T, std::int64_t> && !std::is_same_v<T, double>;
+  }
   std::vector<std::string> choices() const override { return choices_; }
   std::string metavar() const override {
     if (!choices_.empty()) {
@@ -148,6 +173,7 @@ class Option : public OptionBase {
       return "<integer>";
     return "<text>";
   }
+  std::string range_text() const override { return range_ == Range{} ? "" : range_.to_string(); }
   std::string text() const override { return text_of(value_); }
   void parse(std::string_view text) override {
     if constexpr (std::is_same_v<T, std::vector<std::string>>) {
@@ -188,6 +214,10 @@ class Option : public OptionBase {
   Range range_;
   std::vector<std::string> choices_;
 };
+
+/// Options that stand beside each other and may not share a name: throws an internal Error for one that is
+/// declared twice.
+void check_names(const std::vector<OptionBase*>& options);
 
 /// The word of `words` nearest to `word` when it is near enough to be a misspelling; "" otherwise.
 std::string nearest(std::string_view word, const std::vector<std::string>& words);

@@ -41,6 +41,8 @@ struct PassResult {
   std::vector<LayerRecord> layers;
   std::vector<Removed> removed;
   std::vector<std::string> notes;  ///< plain sentences
+  /// What a pass that was asked to explain itself has to say, line by line, instead of changing the model.
+  std::vector<std::string> explanation;
   std::vector<std::string> warnings;
   std::vector<std::pair<std::string, std::string>> options;  ///< as they were in force
   double seconds = 0;
@@ -57,8 +59,10 @@ class PassContext {
   /// Called now and then with a short text and a share in [0, 1]; may be empty.
   std::function<void(const std::string& what, double share)> progress;
 
+  /// Records a skip and adds one to result.skipped; a pass whose unit is not nodes sets the counts itself.
   void skip(const Node& node, const std::string& why);
   void skip(const std::string& name, const std::string& op, const std::string& why);
+  /// Records what was done to a node; counts nothing.
   void done(const Node& node, const std::string& action, const std::string& detail);
   void note(const std::string& text) { result.notes.push_back(text); }
   void warn(const std::string& text) { result.warnings.push_back(text); }
@@ -72,6 +76,8 @@ class Pass : public Options {
   virtual std::string summary() const = 0;  ///< one sentence
   /// Checks combinations of options before any model is opened; throws Error::usage.
   virtual void check() const {}
+  /// True when the options ask for an explanation only: run() fills result.explanation, nothing is written.
+  virtual bool explains() const { return false; }
   /// Rewrites the model. On an exception the model is in an unspecified state and must be dropped.
   virtual void run(Model& model, PassContext& context) = 0;
 };
