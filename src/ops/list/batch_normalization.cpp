@@ -1,0 +1,146 @@
+// BatchNormalization: normalises every channel by stored statistics, or by the batch's own when training.
+#include <cmath>
+
+#include "compressor/ops/channels.h"
+#include "ops/expect.h"
+
+namespace compressor::ops {
+namespace {
+
+// Before opset 14 asking for statistics is what switches the training mode on.
+bool is_training(const Node& node, std::int64_t opset) {
+  if (opset >= 14) return node.int_or("training_mode", 0) != 0;
+  for (std::size_t i = 1; i < node.outputs().size(); ++i) {
+    if (node.output(i) != nullptr) return true;
+  }
+  return false;
+}
+
+// x [N, C, ..], scale, bias, mean, var [C] -> y as x, statistics [C]
+void infer(InferContext& ctx) {
+  const Facts& x = ctx.in(0);
+  same_as(ctx, 0, 0);
+  // Opset 7 could keep statistics of every activation: parameters [C, D1, ..].
+  if (ctx.opset() < 9 && ctx.node().int_or("spatial", 1) == 0) {
+    for (std::size_t i = 1; i < ctx.num_outputs(); ++i) same_as(ctx, i, std::min<std::size_t>(i, 4));
+    return;
+  }
+  SymDim c = !x.ranked ? SymDim() : x.rank() < 2 ? SymDim(1) : x.dims[1];
+  static constexpr std::string_view kNames[] = {"input", "scale", "bias", "mean", "variance"};
+  for (std::size_t i = 1; i < 5; ++i) {
+    expect_vector(ctx, i, c, kNames[i]);
+    if (ctx.has(i) && ctx.in(i).ranked && !c.is_number()) c = agree(ctx, c, ctx.in(i).dims[0], kNames[i]);
+  }
+  for (std::size_t i = 1; i < ctx.num_outputs(); ++i) {
+    if (ctx.wants(i)) ctx.set(i, ctx.has(3) ? ctx.in(3).dtype : x.dtype, {c});
+  }
+}
+
+// Folded into a factor and a summand a channel; training computes the statistics first.
+Cost cost(const CostContext& ctx) {
+  return {.macs = 0, .flops = (is_training(ctx.node(), ctx.opset()) ? 6 : 2) * ctx.in_size(0)};
+}
+
+void channels(ChannelContext& ctx) {
+  ctx.pass_all(0, 0);
+  if (ctx.in(0).rank() < 2) return;
+  const Places x = ctx.in_list(0, 1);
+  static constexpr AxisRole kRoles[] = {AxisRole::kNone, AxisRole::kScale, AxisRole::kShift,
+                                        AxisRole::kStatistic, AxisRole::kStatistic};
+  const bool each = ctx.opset() < 9 && ctx.node().int_or("spatial", 1) == 0;
+  for (std::size_t i = 1; i < 5; ++i) {
+    ctx.join(x, ctx.in_list(i, 0));
+    ctx.role(i, 0, kRoles[i]);
+    for (std::int64_t axis = 1; each && axis < ctx.in(i).rank(); ++axis) {
+      ctx.join(ctx.in_list(0, axis + 1), ctx.in_list(i, axis));
+    }
+  }
+  for (std::size_t i = 1; i < ctx.node().outputs().size(); ++i) {
+    if (ctx.wants(i)) ctx.set_out(i, 0, x);
+  }
+  if (!is_training(ctx.node(), ctx.opset())) return;
+  for (std::int64_t axis = 0; axis < ctx.in(0).rank(); ++axis) {
+    if (axis != 1)
+      ctx.approximate(ctx.in_list(0, axis), "BatchNormalization takes statistics over this axis");
+  }
+}
+
+struct Statistics {
+  std::vector<double> mean, variance;
+};
+
+Statistics batch_statistics(const std::vector<double>& x, std::uint64_t n, std::uint64_t c,
+                            std::uint64_t inner) {
+  Statistics s{std::vector<double>(c), std::vector<double>(c)};
+  const auto count = static_cast<double>(n * inner);
+  for (std::uint64_t j = 0; j < c; ++j) {
+    double sum = 0;
+    double squares = 0;
+    for (std::uint64_t i = 0; i < n; ++i) {
+      for (std::uint64_t k = 0; k < inner; ++k) sum += x[(i * c + j) * inner + k];
+    }
+    s.mean[j] = sum / count;
+    for (std::uint64_t i = 0; i < n; ++i) {
+      for (std::uint64_t k = 0; k < inner; ++k) {
+        const double d = x[(i * c + j) * inner + k] - s.mean[j];
+        squares += d * d;
+      }
+    }
+    s.variance[j] = squares / count;
+  }
+  return s;
+}
+
+std::vector<double> blend(const std::vector<double>& running, const std::vector<double>& batch,
+                          double momentum) {
+  std::vector<double> result(running.size());
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    result[i] = running[i] * momentum + batch[i] * (1 - momentum);
+  }
+  return result;
+}
+
+// y = (x - mean) / sqrt(var + epsilon) * scale + bias
+void compute(ComputeContext& ctx) {
+  const Tensor& input = ctx.in(0);
+  if (ctx.opset() < 9 && ctx.node().int_or("spatial", 1) == 0) ctx.fail("spatial = 0 is not computed here");
+  const std::uint64_t n = input.rank() > 0 ? static_cast<std::uint64_t>(input.shape[0]) : 1;
+  const std::uint64_t c = input.rank() > 1 ? static_cast<std::uint64_t>(input.shape[1]) : 1;
+  for (std::size_t i = 1; i < 5; ++i) {
+    if (ctx.in(i).size() != c) ctx.fail("input {} has {} elements, expected {}", i, ctx.in(i).size(), c);
+  }
+  std::vector<double> x = to_doubles(input);
+  if (x.empty()) return ctx.set(0, input);
+  const std::uint64_t inner = x.size() / (n * c);
+  const std::vector<double> scale = to_doubles(ctx.in(1));
+  const std::vector<double> bias = to_doubles(ctx.in(2));
+  Statistics s{to_doubles(ctx.in(3)), to_doubles(ctx.in(4))};
+  if (is_training(ctx.node(), ctx.opset())) {
+    if (ctx.opset() < 14) ctx.fail("training mode before opset 14 is not computed here");
+    const Statistics running = s;
+    s = batch_statistics(x, n, c, inner);
+    const double momentum = ctx.node().float_or("momentum", 0.9F);
+    const Dims shape{static_cast<std::int64_t>(c)};
+    if (ctx.node().output(1) != nullptr) {
+      ctx.set(1, Tensor::of(ctx.in(3).dtype, shape, blend(running.mean, s.mean, momentum)));
+    }
+    if (ctx.node().output(2) != nullptr) {
+      ctx.set(2, Tensor::of(ctx.in(4).dtype, shape, blend(running.variance, s.variance, momentum)));
+    }
+  }
+  const double epsilon = ctx.node().float_or("epsilon", 1e-5F);
+  for (std::uint64_t i = 0; i < x.size(); ++i) {
+    const std::uint64_t j = i / inner % c;
+    x[i] = (x[i] - s.mean[j]) / std::sqrt(s.variance[j] + epsilon) * scale[j] + bias[j];
+  }
+  ctx.set(0, Tensor::of(input.dtype, input.shape, x));
+}
+
+}  // namespace
+
+void register_batch_normalization(OpTable& table) {
+  table.add(
+      {.type = "BatchNormalization", .infer = infer, .cost = cost, .compute = compute, .channels = channels});
+}
+
+}  // namespace compressor::ops

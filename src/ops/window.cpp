@@ -1,0 +1,135 @@
+// window: attributes of sliding windows and the arithmetic of their places.
+#include "ops/window.h"
+
+#include <algorithm>
+
+namespace compressor::ops {
+namespace {
+
+template <class... A>
+[[noreturn]] void fail(const Node& node, fmt::format_string<A...> text, A&&... args) {
+  throw Error::model("node '{}' ({}): {}", node.label(), node.op(),
+                     fmt::format(text, std::forward<A>(args)...));
+}
+
+std::int64_t floor_div(std::int64_t a, std::int64_t b) {
+  return a / b - (a % b < 0 ? 1 : 0);
+}
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) {
+  return -floor_div(-a, b);
+}
+
+std::vector<std::int64_t> read_ints(const Node& node, std::string_view name, std::size_t n,
+                                    std::int64_t otherwise, std::int64_t least) {
+  std::vector<std::int64_t> values = node.ints_or(name, {});
+  if (values.empty()) values.assign(n, otherwise);
+  if (values.size() != n) fail(node, "{} has {} numbers, expected {}", name, values.size(), n);
+  for (const std::int64_t v : values) {
+    if (v < least) fail(node, "{} holds {}, expected at least {}", name, v, least);
+    if (v > (std::int64_t{1} << 40)) fail(node, "{} holds {}, which is out of range", name, v);
+  }
+  return values;
+}
+
+Window::AutoPad read_auto_pad(const Node& node) {
+  const std::string text = node.string_or("auto_pad", "NOTSET");
+  if (text == "NOTSET" || text.empty()) return Window::AutoPad::kNone;
+  if (text == "SAME_UPPER") return Window::AutoPad::kSameUpper;
+  if (text == "SAME_LOWER") return Window::AutoPad::kSameLower;
+  if (text == "VALID") return Window::AutoPad::kValid;
+  fail(node, "auto_pad is '{}', expected NOTSET, SAME_UPPER, SAME_LOWER or VALID", text);
+}
+
+bool is_same(Window::AutoPad pad) {
+  return pad == Window::AutoPad::kSameUpper || pad == Window::AutoPad::kSameLower;
+}
+
+}  // namespace
+
+Window read_window(const Node& node, std::size_t n, const SymDims& kernel) {
+  Window w;
+  w.kernel = kernel;
+  const std::vector<std::int64_t> shape = node.ints_or("kernel_shape", {});
+  if (!shape.empty()) {
+    if (shape.size() != n) fail(node, "kernel_shape has {} numbers, expected {}", shape.size(), n);
+    w.kernel.resize(n);
+    for (std::size_t i = 0; i < n; ++i) {
+      if (shape[i] < 1) fail(node, "kernel_shape holds {}, expected at least 1", shape[i]);
+      if (w.kernel[i].is_number() && w.kernel[i].number() != shape[i]) {
+        fail(node, "kernel_shape[{}] is {}, but the weight has {}", i, shape[i], w.kernel[i].number());
+      }
+      w.kernel[i] = shape[i];
+    }
+  }
+  if (w.kernel.size() != n) fail(node, "kernel_shape is missing, expected {} numbers", n);
+  w.strides = read_ints(node, "strides", n, 1, 1);
+  w.dilations = read_ints(node, "dilations", n, 1, 1);
+  w.auto_pad = read_auto_pad(node);
+  w.ceil_mode = node.int_or("ceil_mode", 0) != 0;
+  w.pad_begin.assign(n, 0);
+  w.pad_end.assign(n, 0);
+  if (w.auto_pad != Window::AutoPad::kNone) return w;
+  const std::vector<std::int64_t> pads = read_ints(node, "pads", 2 * n, 0, -(std::int64_t{1} << 40));
+  std::copy_n(pads.begin(), n, w.pad_begin.begin());
+  std::copy_n(pads.begin() + static_cast<std::ptrdiff_t>(n), n, w.pad_end.begin());
+  return w;
+}
+
+SymDim Window::extent(std::size_t axis) const {
+  return (kernel[axis] - 1) * dilations[axis] + 1;
+}
+
+// floor((in + pads - extent) / stride) + 1, where `in` may be a symbol: the quotient in / stride is taken out
+// when it is exact.
+SymDim Window::places(std::size_t axis, const SymDim& in) const {
+  const std::int64_t stride = strides[axis];
+  if (is_same(auto_pad)) {
+    if (in.is_number()) return ceil_div(in.number(), stride);
+    return in.divided_by(stride);
+  }
+  const SymDim reach = extent(axis);
+  if (!reach.is_number()) return {};
+  const std::int64_t rest = pad_begin[axis] + pad_end[axis] - reach.number();
+  const bool number = in.is_number();
+  const SymDim whole = number ? SymDim(0) : in.divided_by(stride);
+  if (whole.is_unknown()) return {};
+  const std::int64_t length = number ? in.number() : 0;
+  std::int64_t more = (ceil_mode ? ceil_div(length + rest, stride) : floor_div(length + rest, stride)) + 1;
+  // A window that would start in the padding at the end is left out.
+  if (ceil_mode && (more - 1) * stride >= length + pad_begin[axis]) --more;
+  return whole + more;
+}
+
+SymDim Window::transposed(std::size_t axis, const SymDim& in, std::int64_t output_padding) const {
+  const std::int64_t stride = strides[axis];
+  const SymDim full = in * stride + (extent(axis) + (output_padding - stride));
+  if (!is_same(auto_pad)) return full - (pad_begin[axis] + pad_end[axis]);
+  const SymDim same = in * stride;
+  if (!full.is_number() || !same.is_number()) return same;
+  return std::min(full.number(), same.number());
+}
+
+bool Window::is_identity(std::size_t axis) const {
+  return kernel[axis] == SymDim(1) && strides[axis] == 1 && pad_begin[axis] == 0 && pad_end[axis] == 0;
+}
+
+void pass_around_window(ChannelContext& ctx, const Window& window) {
+  ctx.pass(0, 0, 0, 0);
+  for (std::size_t i = 0; i < window.size(); ++i) {
+    const auto axis = static_cast<std::int64_t>(i) + 2;
+    if (window.is_identity(i)) {
+      ctx.pass(0, axis, 0, axis);
+    } else {
+      ctx.freeze(0, axis, "a window slides along this axis");
+    }
+  }
+}
+
+void freeze_kernel(ChannelContext& ctx, std::size_t i) {
+  const Facts& w = ctx.in(i);
+  if (w.constant && ctx.node().input(i)->uses().size() == 1) return;
+  for (std::int64_t axis = 2; axis < w.rank(); ++axis) ctx.freeze(i, axis, "positions of a kernel");
+}
+
+}  // namespace compressor::ops
