@@ -1,0 +1,318 @@
+// channel_groups: run the channel rules, then gather atoms that stand on the same axes.
+#include "compressor/analysis/channel_groups.h"
+
+#include <algorithm>
+
+#include "compressor/ops/op.h"
+
+namespace compressor {
+
+std::string_view name(ChannelKind kind) {
+  switch (kind) {
+    case ChannelKind::kFilter:
+      return "filter";
+    case ChannelKind::kNeuron:
+      return "neuron";
+    case ChannelKind::kHidden:
+      return "hidden";
+    case ChannelKind::kOther:
+      return "channel";
+  }
+  return "channel";
+}
+
+std::string ChannelGroup::label() const {
+  if (!producers.empty()) return producers[0]->label();
+  if (!units.empty() && !units[0].slices.empty()) return units[0].slices[0].value->name();
+  return activations.empty() ? "?" : activations[0].first->name();
+}
+
+std::optional<std::vector<std::int64_t>> ChannelGroups::kept(const Value& value, std::int64_t axis,
+                                                             const std::set<Atom>& removed) {
+  const std::vector<Places>* axes = lists.find(value);
+  if (!axes || axis < 0 || axis >= static_cast<std::int64_t>(axes->size())) return std::nullopt;
+  const Places& places = (*axes)[static_cast<std::size_t>(axis)];
+  std::vector<std::int64_t> stay;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const std::vector<Atom> classes = lists.atoms.classes(places[i]);
+    if (std::none_of(classes.begin(), classes.end(), [&](Atom a) { return removed.contains(a); })) {
+      stay.push_back(static_cast<std::int64_t>(i));
+    }
+  }
+  if (stay.size() == places.size()) return std::nullopt;
+  return stay;
+}
+
+namespace {
+
+/// Applies the channel rules to a graph and its bodies.
+class RuleRunner {
+ public:
+  RuleRunner(const Model& model, const ChannelOptions& options, const FactsMap& facts, ChannelLists& lists)
+      : model_(model), options_(options), facts_(facts), lists_(lists) {}
+
+  void run_main() {
+    for (const Value* v : model_.graph->inputs()) {
+      if (!v->initializer()) freeze_value(*v, "graph input '" + v->name() + "'");
+    }
+    run(*model_.graph);
+    for (const Value* v : model_.graph->outputs()) freeze_lists(*v, {0, "graph output '" + v->name() + "'"});
+  }
+
+ private:
+  void run(const Graph& graph) {
+    for (const Node& node : graph.nodes()) run(node);
+  }
+
+  void run(const Node& node) {
+    if (node.is("Constant")) return;  // constants get their atoms when somebody asks
+    ops::ChannelContext context(node, ops::opset_of(model_, node), facts_, lists_,
+                                [this](const Graph& body) { run(body); });
+    const ops::Op* op = ops::find_op(model_, node);
+    if (!op) return freeze_all(context, node, "operator '" + node.op() + "' is not known");
+    if (!op->channels) return freeze_all(context, node, "operator '" + node.op() + "' has no channel rule");
+    try {
+      op->channels(context);
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::kInternal) throw;
+      return freeze_all(context, node, error.what());
+    }
+    const auto blocked = options_.blocked.find(node.id());
+    if (blocked == options_.blocked.end()) return;
+    for (const auto list : {node.inputs(), node.outputs()}) {
+      for (const Value* v : list) {
+        if (v) freeze_lists(*v, {node.id(), blocked->second});
+      }
+    }
+  }
+
+  void freeze_all(ops::ChannelContext& context, const Node& node, const std::string& why) {
+    context.freeze_all(why);
+    // What a body of it reads is frozen as well.
+    for (const Graph* body : node.bodies()) freeze_captures(*body, {node.id(), why});
+  }
+
+  void freeze_captures(const Graph& body, const Reason& why) {
+    for (const Node& node : body.nodes()) {
+      for (const Value* v : node.inputs()) {
+        if (v && &v->graph() != &body) freeze_source(*v, why);
+      }
+      for (const Graph* inner : node.bodies()) freeze_captures(*inner, why);
+    }
+    for (const Value* v : body.outputs()) {
+      if (&v->graph() != &body) freeze_source(*v, why);
+    }
+  }
+
+  void freeze_lists(const Value& value, const Reason& why) {
+    if (const auto* axes = lists_.find(value)) {
+      for (const Places& places : *axes) lists_.atoms.freeze(places, why);
+    }
+  }
+
+  /// A value that an opaque reader sees: its lists, or frozen ones in place of those not made yet.
+  void freeze_source(const Value& value, const Reason& why) {
+    if (lists_.find(value)) freeze_lists(value, why);
+    freeze_value(value, why.text);
+  }
+
+  /// One frozen atom for each axis that has none yet.
+  void freeze_value(const Value& value, const std::string& why) {
+    const Facts& facts = facts_.of(value);
+    if (!facts.ranked) return;
+    std::vector<Places>& axes = lists_.of(value);
+    if (axes.empty()) axes.resize(facts.dims.size());
+    for (std::size_t axis = 0; axis < axes.size(); ++axis) {
+      const std::int64_t n = facts.dims[axis].maybe_number().value_or(-1);
+      if (n <= 1 || !axes[axis].empty()) continue;
+      axes[axis] = lists_.atoms.same(n);
+      lists_.atoms.freeze_place(axes[axis][0], {0, why});
+    }
+  }
+
+  const Model& model_;
+  const ChannelOptions& options_;
+  const FactsMap& facts_;
+  ChannelLists& lists_;
+};
+
+bool is_constant(const Value& value) {
+  return value.initializer() || (value.producer() && value.producer()->is("Constant"));
+}
+
+/// Values of a model in the order of the nodes that make or first read them.
+std::vector<const Value*> in_order(const Model& model) {
+  std::vector<const Value*> order;
+  std::set<const Value*> seen;
+  const auto add = [&](const Value* v) {
+    if (v && seen.insert(v).second) order.push_back(v);
+  };
+  const std::function<void(const Graph&)> walk = [&](const Graph& graph) {
+    for (const Value* v : graph.inputs()) add(v);
+    for (const Node& node : graph.nodes()) {
+      for (const Value* v : node.inputs()) add(v);
+      for (const Graph* body : node.bodies()) walk(*body);
+      for (const Value* v : node.outputs()) add(v);
+    }
+  };
+  walk(*model.graph);
+  return order;
+}
+
+/// Gathers atoms into units and units into groups.
+class Gatherer {
+ public:
+  Gatherer(const Model& model, const ChannelOptions& options, ChannelGroups& result)
+      : model_(model), options_(options), result_(result) {}
+
+  void run() {
+    for (const Value* v : in_order(model_)) {
+      const auto* axes = result_.lists.find(*v);
+      if (!axes) continue;
+      for (std::size_t axis = 0; axis < axes->size(); ++axis)
+        read_axis(*v, static_cast<std::int64_t>(axis), (*axes)[axis]);
+    }
+    std::map<std::vector<std::size_t>, std::size_t> by_signature;
+    for (const Atom root : order_) {
+      Info& info = info_.at(root);
+      const std::string why = reason(root);
+      info.signature.push_back(why.empty() ? kFree
+                                           : kFrozen);  // the free part of an axis is a group of its own
+      const auto [it, added] = by_signature.try_emplace(info.signature, result_.groups.size());
+      if (added) {
+        result_.groups.emplace_back();
+        describe(result_.groups.back(), info);
+      }
+      ChannelGroup& group = result_.groups[it->second];
+      group.outer = group.outer || info.outer;
+      group.has_free_inner = group.has_free_inner || info.has_free_inner;
+      if (group.units.empty()) group.frozen = why;
+      ChannelUnit unit;
+      unit.root = root;
+      unit.slices = std::move(info.slices);
+      group.units.push_back(std::move(unit));
+    }
+    std::erase_if(result_.groups, [](const ChannelGroup& g) { return !has_weight(g); });
+  }
+
+ private:
+  struct Info {
+    std::vector<std::size_t> signature;  ///< numbers of the axes it stands on, then whether it is free
+    std::vector<ConstantSlice> slices;
+    bool outer = false;
+    bool has_free_inner = false;
+  };
+  static constexpr std::size_t kFree = SIZE_MAX;
+  static constexpr std::size_t kFrozen = SIZE_MAX - 1;
+
+  static bool has_weight(const ChannelGroup& group) {
+    return std::any_of(
+        group.units[0].slices.begin(), group.units[0].slices.end(), [](const ConstantSlice& s) {
+          const auto t = constant_of(*s.value);
+          return t && (is_float(t->dtype) || t->dtype == DType::kInt8 || t->dtype == DType::kUint8);
+        });
+  }
+
+  bool is_free(Atom root) {
+    return !result_.lists.atoms.frozen(root) &&
+           (options_.through_norm || !result_.lists.atoms.approximated(root));
+  }
+
+  std::string reason(Atom root) {
+    if (const Reason* why = result_.lists.atoms.frozen(root)) return sentence(*why);
+    if (options_.through_norm) return {};
+    if (const Reason* why = result_.lists.atoms.approximated(root))
+      return sentence(*why) + " (--through-norm cuts it all the same)";
+    return {};
+  }
+
+  std::string sentence(const Reason& why) {
+    if (why.node == 0) return why.text;
+    if (node_names_.empty()) {
+      model_.each_graph([&](const Graph& g) {
+        for (const Node& n : g.nodes()) node_names_[n.id()] = "node '" + n.label() + "' (" + n.op() + ")";
+      });
+    }
+    const auto it = node_names_.find(why.node);
+    return it == node_names_.end() ? why.text : it->second + " " + why.text;
+  }
+
+  void read_axis(const Value& value, std::int64_t axis, const Places& places) {
+    if (places.empty()) return;
+    const std::size_t number = axes_.size();
+    axes_.push_back({&value, axis});
+    const bool constant = is_constant(value);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      const std::vector<Atom>& classes = classes_of(places[i]);
+      for (std::size_t k = 0; k < classes.size(); ++k) {
+        Info& info = info_of(classes[k]);
+        if (info.signature.empty() || info.signature.back() != number) {
+          info.signature.push_back(number);
+          if (constant) info.slices.push_back({&value, axis, result_.lists.roles(value, axis), {}});
+        }
+        if (constant) info.slices.back().positions.push_back(static_cast<std::int64_t>(i));
+        if (k + 1 < classes.size() && !info.has_free_inner) {
+          info.outer = true;
+          info.has_free_inner = std::any_of(classes.begin() + static_cast<std::ptrdiff_t>(k) + 1,
+                                            classes.end(), [&](Atom a) { return is_free(a); });
+        }
+      }
+    }
+  }
+
+  const std::vector<Atom>& classes_of(Place place) {
+    const auto [it, added] = classes_.try_emplace(place);
+    if (added) it->second = result_.lists.atoms.classes(place);
+    return it->second;
+  }
+
+  Info& info_of(Atom root) {
+    const auto [it, added] = info_.try_emplace(root);
+    if (added) order_.push_back(root);
+    return it->second;
+  }
+
+  void describe(ChannelGroup& group, const Info& info) {
+    const auto add = [](std::vector<const Node*>& list, const Node* node) {
+      if (node && std::find(list.begin(), list.end(), node) == list.end()) list.push_back(node);
+    };
+    for (const ConstantSlice& slice : info.slices) {
+      for (const Use& use : slice.value->uses()) {
+        if (slice.has(AxisRole::kProducer)) add(group.producers, use.node);
+        if (slice.has(AxisRole::kConsumer)) add(group.consumers, use.node);
+        if (!slice.has(AxisRole::kProducer) && !slice.has(AxisRole::kConsumer)) add(group.others, use.node);
+      }
+    }
+    for (const std::size_t number : info.signature) {
+      if (number >= axes_.size()) continue;
+      if (!is_constant(*axes_[number].first)) group.activations.push_back(axes_[number]);
+    }
+    for (const Node* node : group.producers) {
+      const std::string& op = node->op();
+      if (op == "LSTM" || op == "GRU" || op == "RNN") group.kind = ChannelKind::kHidden;
+      if (group.kind == ChannelKind::kHidden) break;
+      group.kind = op.find("Conv") != std::string::npos ? ChannelKind::kFilter : ChannelKind::kNeuron;
+    }
+  }
+
+  const Model& model_;
+  const ChannelOptions& options_;
+  ChannelGroups& result_;
+  std::vector<std::pair<const Value*, std::int64_t>> axes_;
+  std::unordered_map<Atom, Info> info_;
+  std::vector<Atom> order_;
+  std::unordered_map<Place, std::vector<Atom>> classes_;
+  std::map<NodeId, std::string> node_names_;
+};
+
+}  // namespace
+
+ChannelGroups find_channel_groups(const Model& model, const ChannelOptions& options) {
+  ChannelGroups result;
+  result.facts = infer_facts(model, options.infer);
+  RuleRunner(model, options, result.facts, result.lists).run_main();
+  Gatherer(model, options, result).run();
+  return result;
+}
+
+}  // namespace compressor
