@@ -53,6 +53,14 @@ void check_writable(const std::string& path) {
   }
 }
 
+void check_not_same_file(const std::string& output, const std::string& input) {
+  struct stat a = {};
+  struct stat b = {};
+  if (::stat(output.c_str(), &a) != 0 || ::stat(input.c_str(), &b) != 0) return;
+  if (a.st_dev != b.st_dev || a.st_ino != b.st_ino) return;
+  throw Error::io("{}: is the same file as the input '{}'; give another output", output, input);
+}
+
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
   check_destination(path_);
   temporary_ = temporary_for(path_);

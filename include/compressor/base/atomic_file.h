@@ -57,5 +57,8 @@ class AtomicFile {
 /// Throws Error::io, as AtomicFile would, without creating anything: to fail before the work and not after
 /// it.
 void check_writable(const std::string& path);
+/// Throws Error::io when `output` is the file `input` under whatever name: a link, a hard link, another
+/// spelling.
+void check_not_same_file(const std::string& output, const std::string& input);
 
 }  // namespace compressor

@@ -11,14 +11,14 @@ namespace compressor {
 
 /// What went wrong, and the exit code that says so.
 enum class ErrorKind {
-  kInternal = 1,   ///< a mistake of ours
-  kUsage = 2,      ///< flags, recipes, settings
-  kModel = 3,      ///< unreadable or unsupported model
-  kGate = 4,       ///< an accuracy or verification gate failed
-  kTarget = 5,     ///< the target is not reachable
-  kIo = 6,         ///< input/output
-  kPartial = 7,    ///< some inputs of a batch failed
-  kInterrupt = 130 ///< Ctrl-C
+  kInternal = 1,    ///< a mistake of ours
+  kUsage = 2,       ///< flags, recipes, settings
+  kModel = 3,       ///< unreadable or unsupported model
+  kGate = 4,        ///< an accuracy or verification gate failed
+  kTarget = 5,      ///< the target is not reachable
+  kIo = 6,          ///< input/output
+  kPartial = 7,     ///< some inputs of a batch failed
+  kInterrupt = 130  ///< Ctrl-C
 };
 
 /// Thrown for users' mistakes and unusable input; caught once, in `main`. Messages are lower case and name
@@ -60,8 +60,8 @@ class Error : public std::runtime_error {
 }  // namespace compressor
 
 /// CHECK(condition) or CHECK(condition, "format {}", args...): our own assumption; throws an internal Error.
-#define CHECK(condition, ...)                                                                          \
-  do {                                                                                                 \
-    if (!(condition)) [[unlikely]]                                                                     \
-      ::compressor::check_failed(__FILE__, __LINE__, #condition, ::fmt::format("" __VA_ARGS__));       \
+#define CHECK(condition, ...)                                                                    \
+  do {                                                                                           \
+    if (!(condition)) [[unlikely]]                                                               \
+      ::compressor::check_failed(__FILE__, __LINE__, #condition, ::fmt::format("" __VA_ARGS__)); \
   } while (false)

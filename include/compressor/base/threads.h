@@ -6,7 +6,8 @@
 
 namespace compressor {
 
-/// Sets the size of the process's one OpenMP pool; 0 means one per available processor. Throws Error::usage below 0.
+/// Sets the size of the process's one OpenMP pool; 0 means one per available processor. Throws Error::usage
+/// below 0.
 void set_threads(int count);
 int threads();
 
