@@ -1,0 +1,97 @@
+// groups: the options that commands share, each declared once.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compressor/base/option.h"
+#include "compressor/ops/facts.h"
+#include "compressor/pass/node_filter.h"
+
+namespace compressor {
+
+using Text = std::string;
+using Texts = std::vector<std::string>;
+using MaybeText = std::optional<std::string>;
+
+/// Where results go and what may be replaced.
+struct OutputOptions : Options {
+  Option<MaybeText> output{*this, "output", std::nullopt,
+                           "file to write (default: <stem>.<command>.onnx beside the input)"};
+  Option<bool> force{*this, "force", false, "replace an existing output that this program did not write"};
+  Option<bool> dry_run{*this, "dry-run", false, "do everything but write"};
+  OutputOptions() {
+    output.letter('o').path().no_effect();
+    force.no_effect();
+    dry_run.no_effect();
+  }
+};
+
+/// What a command that changes a model says of it.
+struct ReportOptions : Options {
+  Option<Texts> report{
+      *this, "report", {}, "also write the report to this file, .json or .md; may be repeated"};
+  Option<bool> strict{*this, "strict", false,
+                      "fail when anything eligible was skipped (exit 5, nothing is written)"};
+  ReportOptions() {
+    report.path().no_effect();
+    strict.no_effect();
+  }
+};
+
+/// Which nodes are meant.
+struct SelectOptions : Options {
+  Option<Texts> include{
+      *this,
+      "include",
+      {},
+      "only nodes whose name matches: a regular expression, op:TYPE or @file; may be repeated"};
+  Option<Texts> exclude{*this, "exclude", {}, "no nodes whose name matches; as --include"};
+  NodeFilter filter() const { return {*include, *exclude}; }
+};
+
+/// Shapes for inputs that leave them open.
+struct ShapeOptions : Options {
+  Option<Texts> input_shape{
+      *this,
+      "input-shape",
+      {},
+      "shape of an input, name:1x3x224x224, or 1x3x224x224 for the only input; may be repeated"};
+  /// Throws Error::usage for a malformed shape, an input that is not there or a name that is needed.
+  std::map<std::string, std::vector<std::int64_t>> shapes(const Model& model) const;
+};
+
+/// How the work is done.
+struct WorkOptions : Options {
+  Option<std::int64_t> seed{*this, "seed", 0, "seed of all random numbers", Range::at_least(0)};
+  Option<std::int64_t> threads{*this, "threads", 0, "threads to use; 0: one per processor",
+                               Range{.low = 0, .high = 4096}};
+  Option<std::optional<double>> max_memory{*this, "max-memory", std::nullopt,
+                                           "MiB of memory that the work should stay under", Range::above(0)};
+  WorkOptions() {
+    threads.letter('j').no_effect();
+    max_memory.no_effect();
+  }
+};
+
+/// Gates that run the model on data. They need an engine that runs models, which this version does not have.
+struct GateOptions : Options {
+  Option<MaybeText> data{*this, "data", std::nullopt, "data to measure with"};
+  Option<std::optional<std::int64_t>> samples{*this, "samples", std::nullopt,
+                                              "how many samples of the data to use", Range::at_least(1)};
+  Option<std::optional<std::int64_t>> verify{*this, "verify", std::nullopt,
+                                             "compare outputs before and after on this many inputs",
+                                             Range::at_least(1)};
+  Option<std::optional<double>> max_drop{*this, "max-drop", std::nullopt,
+                                         "write nothing when the metric falls by more than this",
+                                         Range::at_least(0)};
+  GateOptions() { data.path(); }
+  /// Throws Error::usage when one is set.
+  void check() const;
+};
+
+InferOptions infer_options(const std::map<std::string, std::vector<std::int64_t>>& shapes);
+
+}  // namespace compressor

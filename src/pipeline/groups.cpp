@@ -1,0 +1,76 @@
+// groups: reading of what the shared options say.
+#include "compressor/pipeline/groups.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace compressor {
+namespace {
+
+std::optional<std::vector<std::int64_t>> read_shape(std::string_view text) {
+  std::vector<std::int64_t> shape;
+  while (true) {
+    std::int64_t n = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+    if (error != std::errc() || n < 1) return std::nullopt;
+    shape.push_back(n);
+    text.remove_prefix(static_cast<std::size_t>(stop - text.data()));
+    if (text.empty()) return shape;
+    if (text.front() != 'x') return std::nullopt;
+    text.remove_prefix(1);
+  }
+}
+
+std::vector<std::string> open_inputs(const Model& model) {
+  std::vector<std::string> names;
+  for (const Value* v : model.graph->inputs()) {
+    if (!v->initializer()) names.push_back(v->name());
+  }
+  return names;
+}
+
+}  // namespace
+
+std::map<std::string, std::vector<std::int64_t>> ShapeOptions::shapes(const Model& model) const {
+  const std::vector<std::string> inputs = open_inputs(model);
+  std::map<std::string, std::vector<std::int64_t>> result;
+  for (const std::string& text : *input_shape) {
+    const auto colon = text.find_last_of(':');
+    const bool named = colon != std::string::npos;
+    const auto shape = read_shape(std::string_view(text).substr(named ? colon + 1 : 0));
+    if (!shape) {
+      throw Error::usage(
+          "--input-shape: found '{}', expected a shape such as 1x3x224x224 or name:1x3x224x224", text);
+    }
+    if (!named && inputs.size() != 1) {
+      throw Error::usage("--input-shape: found '{}', expected name:{} as the model has {} inputs", text, text,
+                         inputs.size());
+    }
+    const std::string name = named ? text.substr(0, colon) : inputs.front();
+    if (std::find(inputs.begin(), inputs.end(), name) == inputs.end()) {
+      const std::string near = nearest(name, inputs);
+      throw Error::usage("--input-shape: the model has no input '{}'{}", name,
+                         near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+    }
+    if (!result.emplace(name, *shape).second)
+      throw Error::usage("--input-shape: input '{}' is given twice", name);
+  }
+  return result;
+}
+
+void GateOptions::check() const {
+  for (const OptionBase* option : options()) {
+    if (!option->is_set()) continue;
+    throw Error::usage(
+        "--{} needs an engine that runs models, which this version does not have yet; leave it out",
+        option->name());
+  }
+}
+
+InferOptions infer_options(const std::map<std::string, std::vector<std::int64_t>>& shapes) {
+  InferOptions options;
+  for (const auto& [name, shape] : shapes) options.input_shapes[name] = sym_dims(shape);
+  return options;
+}
+
+}  // namespace compressor

@@ -1,0 +1,40 @@
+// registry: the table of passes. A pass's factory is declared by its header in compressor/passes/.
+#include "compressor/pipeline/registry.h"
+
+#include "compressor/base/option.h"
+
+namespace compressor {
+
+std::vector<std::unique_ptr<Pass>> all_passes() {
+  std::vector<std::unique_ptr<Pass>> passes;
+  // One line a pass: passes.push_back(make_prune());
+  return passes;
+}
+
+std::unique_ptr<Pass> make_pass(std::string_view name) {
+  std::vector<std::string> names;
+  for (auto& pass : all_passes()) {
+    if (pass->name() == name) return std::move(pass);
+    names.push_back(pass->name());
+  }
+  const std::string near = nearest(name, names);
+  throw Error::usage("unknown pass '{}'{}", name,
+                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+}
+
+std::vector<Method> all_methods() {
+  std::vector<Method> methods;
+  for (const auto& pass : all_passes()) {
+    for (const OptionBase* option : pass->options()) {
+      for (const std::string& word : option->choices()) {
+        methods.push_back({.pass = pass->name(),
+                           .option = option->name(),
+                           .name = word,
+                           .is_default = option->text() == word});
+      }
+    }
+  }
+  return methods;
+}
+
+}  // namespace compressor
