@@ -1,0 +1,39 @@
+// PRelu: x where positive, slope * x otherwise; the slope broadcasts to the input.
+#include "compressor/ops/channels.h"
+#include "ops/expect.h"
+
+namespace compressor::ops {
+namespace {
+
+void infer(InferContext& ctx) {
+  const Facts& x = ctx.in(0);
+  const Facts& slope = ctx.in(1);
+  if (x.ranked && slope.ranked) {
+    if (slope.rank() > x.rank()) ctx.fail("slope has rank {}, expected at most {}", slope.rank(), x.rank());
+    for (std::int64_t i = 1; i <= slope.rank(); ++i) {
+      const SymDim& s = slope.dim(-i);
+      const SymDim& d = x.dim(-i);
+      if (s.is_number() && s.number() != 1 && d.is_number() && !(s == d)) {
+        ctx.fail("slope is {}, expected to broadcast to {}", to_string(slope.dims), to_string(x.dims));
+      }
+    }
+  }
+  same_as(ctx, 0, 0);
+}
+
+Cost cost(const CostContext& ctx) {
+  return {.macs = 0, .flops = 2 * ctx.in_size(0)};
+}
+
+void channels(ChannelContext& ctx) {
+  static constexpr std::size_t kInputs[] = {0, 1};
+  join_elementwise(ctx, kInputs);
+}
+
+}  // namespace
+
+void register_prelu(OpTable& table) {
+  table.add({.type = "PRelu", .infer = infer, .cost = cost, .channels = channels});
+}
+
+}  // namespace compressor::ops
