@@ -55,6 +55,15 @@ class Profiler {
     return constants_.contains(&v) || facts_.of(v).constant != nullptr;
   }
 
+  // What is computed from constants alone is a constant.
+  void spread_constants(const Node& node) {
+    if (!node.bodies().empty() || node.inputs().empty() || node.op().starts_with("Random")) return;
+    const bool all = std::all_of(node.inputs().begin(), node.inputs().end(),
+                                 [&](const Value* v) { return !v || is_constant(*v); });
+    if (!all) return;
+    for (const Value* v : node.outputs()) constants_.insert(v);
+  }
+
   // Bytes of a value that is computed at run time; 0 for constants and for what is not known.
   std::uint64_t bytes_of(const Value& v) {
     const Facts& f = facts_.of(v);
@@ -217,6 +226,7 @@ class Profiler {
     part.peak = live;
     for (const Node& node : graph.nodes()) {
       if (node.is("Constant")) continue;
+      spread_constants(node);
       const std::size_t row = result_.layers.size();
       result_.layers.push_back(describe(node, prefix, times));
       part.macs += result_.layers[row].macs;
@@ -262,8 +272,8 @@ class Profiler {
                                           unknown_sizes_.size() == 1 ? " is" : "s are"));
     }
     if (const std::size_t n = symbols_.size() - result_.symbols.size(); n > 0) {
-      result_.notes.push_back(fmt::format("{} dimension{} of intermediate values cannot be told: taken as 1", n,
-                                          n == 1 ? "" : "s"));
+      result_.notes.push_back(fmt::format("{} dimension{} of intermediate values cannot be told: taken as 1",
+                                          n, n == 1 ? "" : "s"));
     }
     if (unknown_trips_ > 0) {
       result_.notes.push_back(fmt::format("{} loop{} of unknown trip count: counted as one trip",

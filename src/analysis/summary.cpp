@@ -73,9 +73,12 @@ void count_weights(ModelSummary& s, const Model& model) {
 }
 
 void warn(ModelSummary& s, const Model& model) {
+  std::string unknown;
   for (const auto& [name, count] : s.unknown_ops) {
-    s.warnings.push_back(fmt::format("operator {} ({} node{}) is not known to this program: kept as it is",
-                                     name, count, count == 1 ? "" : "s"));
+    unknown += fmt::format("{}{} ({})", unknown.empty() ? "" : ", ", name, count);
+  }
+  if (!unknown.empty()) {
+    s.warnings.push_back("operators that are not known to this program are kept as they are: " + unknown);
   }
   const auto old_inputs = std::count_if(model.graph->inputs().begin(), model.graph->inputs().end(),
                                         [](const Value* v) { return v->initializer() != nullptr; });

@@ -1,0 +1,106 @@
+// list: what this version knows.
+#include <fmt/format.h>
+
+#include <map>
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+#include "compressor/ops/op.h"
+#include "compressor/pipeline/registry.h"
+#include "compressor/report/table.h"
+
+namespace compressor::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct Listing {
+  Table table;
+  Json json = Json::array();
+  std::string note;
+};
+
+Listing ops_listing() {
+  Listing list{.table = Table({{"operator"}, {"opsets"}, {"shape"}, {"cost"}, {"folded"}, {"channels"}}),
+               .note = {}};
+  std::map<std::pair<std::string, std::int64_t>, const ops::Op*> sorted;
+  for (const ops::Op& op : ops::op_table().all()) {
+    sorted[{op.domain.empty() ? op.type : op.domain + "." + op.type, op.since}] = &op;
+  }
+  const auto yes = [](const auto& rule) { return rule ? "yes" : "-"; };
+  for (const auto& [key, op] : sorted) {
+    const std::string range =
+        op->until ? fmt::format("{}-{}", op->since, op->until) : fmt::format("{}-", op->since);
+    list.table.add({key.first, range, std::string(yes(op->infer)), std::string(yes(op->cost)),
+                    std::string(yes(op->compute)), std::string(yes(op->channels))});
+    list.json.push_back({{"operator", op->type},
+                         {"domain", op->domain},
+                         {"since", op->since},
+                         {"until", op->until ? Json(op->until) : Json()},
+                         {"shape", bool(op->infer)},
+                         {"cost", bool(op->cost)},
+                         {"compute", bool(op->compute)},
+                         {"channels", bool(op->channels)}});
+  }
+  return list;
+}
+
+Listing passes_listing() {
+  Listing list{.table = Table({{"pass"}, {"what it does"}}), .note = {}};
+  for (const auto& pass : all_passes()) {
+    list.table.add({pass->name(), pass->summary()});
+    list.json.push_back({{"pass", pass->name()}, {"summary", pass->summary()}});
+  }
+  return list;
+}
+
+Listing methods_listing() {
+  Listing list{.table = Table({{"pass"}, {"option"}, {"method"}, {"default"}}), .note = {}};
+  for (const Method& m : all_methods()) {
+    list.table.add({m.pass, "--" + m.option, m.name, std::string(m.is_default ? "yes" : "")});
+    list.json.push_back(
+        {{"pass", m.pass}, {"option", m.option}, {"method", m.name}, {"default", m.is_default}});
+  }
+  return list;
+}
+
+Listing targets_listing() {
+  return {.table = Table({{"target"}, {"what it means"}}),
+          .note = "no method of this version depends on a target: every output is standard ONNX\n"};
+}
+
+class List : public Command {
+ public:
+  List() {
+    what_.positional();
+    finish();
+  }
+  std::string name() const override { return "list"; }
+  std::string summary() const override {
+    return "show the operators, passes, methods or targets that this version knows";
+  }
+  std::string heading() const override { return "Look"; }
+
+  void run(Terminal& terminal) override {
+    const Listing list = *what_ == "ops"       ? ops_listing()
+                         : *what_ == "passes"  ? passes_listing()
+                         : *what_ == "methods" ? methods_listing()
+                                               : targets_listing();
+    if (*json_) return terminal.print(list.json.dump(2) + "\n");
+    terminal.print(list.note.empty() ? list.table.text() : list.note);
+  }
+
+ private:
+  Option<std::string> what_{*this, "what", "", "ops, passes, methods or targets",
+                            Choices{{"ops", "passes", "methods", "targets"}}};
+  Option<bool> json_{*this, "json", false, "print JSON"};
+};
+
+}  // namespace
+
+void register_list(CommandTable& table);
+void register_list(CommandTable& table) {
+  table.push_back(std::make_unique<List>());
+}
+
+}  // namespace compressor::cli

@@ -1,0 +1,14 @@
+// table: every command of the program.
+#include <string>
+
+#include "command.h"
+
+namespace compressor::cli {
+
+CommandTable all_commands() {
+  CommandTable table;
+  register_all(table);
+  return table;
+}
+
+}  // namespace compressor::cli
