@@ -36,16 +36,26 @@ function(compressor_room name)
   target_link_libraries(compressor_${name} PUBLIC ${ARG_LIBS})
 endfunction()
 
-# compressor_tests(ROOM [LIBS lib...] [LABELS l...]): the test program test_ROOM from every .cpp below this folder.
+# compressor_tests(ROOM [LIBS lib...]): the test program test_ROOM from every .cpp below this folder. ctest knows its tests
+# as ROOM.Suite.Test. A name with Long in it gets the label `long`, one with Referee in it `referee`; both are left out
+# where time is short (the sanitizer run).
 function(compressor_tests name)
   cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   add_executable(test_${name} ${sources})
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/tests)
   target_compile_definitions(test_${name} PRIVATE COMPRESSOR_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  target_link_libraries(test_${name} PRIVATE compressor_flags compressor_${name} ${ARG_LIBS} GTest::gmock GTest::gtest_main)
-  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
-    PROPERTIES LABELS ${name} TIMEOUT 300)
+  if(TARGET compressor_${name})
+    target_link_libraries(test_${name} PRIVATE compressor_${name})
+  endif()
+  target_link_libraries(test_${name} PRIVATE compressor_flags ${ARG_LIBS} GTest::gmock GTest::gtest_main)
+  compressor_discover(${name} ${name} "-*Long*:*Referee*" 300)
+  compressor_discover(${name} referee "*Referee*-*Long*" 600)
+  compressor_discover(${name} long "*Long*" 1200)
+endfunction()
+function(compressor_discover name label filter timeout)
+  gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_FILTER ${filter}
+    TEST_PREFIX ${name}. TEST_LIST tests_${name}_${label} PROPERTIES LABELS ${label} TIMEOUT ${timeout})
 endfunction()
 
 # compressor_registry(OUT NAMESPACE TYPE files...): a source file OUT that calls register_<stem>(table) of every file.

@@ -47,6 +47,8 @@ MappedFile::MappedFile(std::string path, int fd, const std::byte* data, std::siz
 
 MappedFile::~MappedFile() {
   unwatch_mapping(watch_);
+  // munmap and madvise take changeable memory but change none.
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast)
   if (size_ > 0) ::munmap(const_cast<std::byte*>(data_), size_);
   ::close(fd_);
 }
@@ -67,6 +69,7 @@ void MappedFile::drop(std::uint64_t offset, std::uint64_t size) const {
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   const std::uint64_t first = (offset + page - 1) / page * page;  // whole pages inside the range only
   const std::uint64_t last = std::min<std::uint64_t>(offset + size, size_) / page * page;
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast)
   if (first < last) ::madvise(const_cast<std::byte*>(data_) + first, last - first, MADV_DONTNEED);
 }
 

@@ -15,7 +15,9 @@ void set_threads(int count) {
   omp_set_num_threads(count == 0 ? omp_get_num_procs() : count);
 }
 
-int threads() { return omp_get_max_threads(); }
+int threads() {
+  return omp_get_max_threads();
+}
 
 void parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body) {
   std::exception_ptr error;

@@ -67,12 +67,12 @@ std::string Node::string_or(std::string_view name, std::string_view otherwise) c
   return v ? *v : std::string(otherwise);
 }
 std::vector<std::int64_t> Node::ints_or(std::string_view name, std::vector<std::int64_t> otherwise) const {
-  const auto* v = typed<Attribute::Ints>(*this, name, "ints");
-  return v ? *v : std::move(otherwise);
+  if (const auto* v = typed<Attribute::Ints>(*this, name, "ints")) return *v;
+  return otherwise;
 }
 std::vector<float> Node::floats_or(std::string_view name, std::vector<float> otherwise) const {
-  const auto* v = typed<Attribute::Floats>(*this, name, "floats");
-  return v ? *v : std::move(otherwise);
+  if (const auto* v = typed<Attribute::Floats>(*this, name, "floats")) return *v;
+  return otherwise;
 }
 const Tensor* Node::tensor(std::string_view name) const {
   return typed<Tensor>(*this, name, "tensor");

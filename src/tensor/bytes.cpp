@@ -15,12 +15,15 @@ Bytes Bytes::own(std::vector<std::byte> bytes) {
   return result;
 }
 
-Bytes Bytes::copy(std::span<const std::byte> bytes) { return own({bytes.begin(), bytes.end()}); }
+Bytes Bytes::copy(std::span<const std::byte> bytes) {
+  return own({bytes.begin(), bytes.end()});
+}
 
 Bytes Bytes::map(std::shared_ptr<const MappedFile> file, std::uint64_t offset, std::uint64_t size) {
   const std::uint64_t have = file->bytes().size();
   if (offset > have || size > have - offset) {
-    throw Error::model("{}: {} bytes at offset {} are past the end of the file ({} bytes)", file->path(), size, offset, have);
+    throw Error::model("{}: {} bytes at offset {} are past the end of the file ({} bytes)", file->path(),
+                       size, offset, have);
   }
   Bytes result;
   result.file_ = std::move(file);
@@ -46,7 +49,8 @@ BytesView Bytes::view() const {
 }
 
 void Bytes::read(std::uint64_t offset, std::span<std::byte> out) const {
-  CHECK(offset <= size_ && out.size() <= size_ - offset, "read of {} at {} from {} bytes", out.size(), offset, size_);
+  CHECK(offset <= size_ && out.size() <= size_ - offset, "read of {} at {} from {} bytes", out.size(), offset,
+        size_);
   if (out.empty()) return;
   if (owned_) std::memcpy(out.data(), owned_->data() + offset_ + offset, out.size());
   if (file_) file_->read(offset_ + offset, out);

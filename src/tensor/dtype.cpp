@@ -17,19 +17,19 @@ struct Entry {
 };
 
 constexpr std::array<Entry, 27> kTypes = {{
-    {"undefined", 0, Family::kNone},      {"float32", 32, Family::kFloat},
-    {"uint8", 8, Family::kInteger},       {"int8", 8, Family::kInteger},
-    {"uint16", 16, Family::kInteger},     {"int16", 16, Family::kInteger},
-    {"int32", 32, Family::kInteger},      {"int64", 64, Family::kInteger},
-    {"string", 0, Family::kOther},        {"bool", 8, Family::kOther},
-    {"float16", 16, Family::kFloat},      {"float64", 64, Family::kFloat},
-    {"uint32", 32, Family::kInteger},     {"uint64", 64, Family::kInteger},
-    {"complex64", 64, Family::kOther},    {"complex128", 128, Family::kOther},
-    {"bfloat16", 16, Family::kFloat},     {"float8e4m3fn", 8, Family::kFloat},
+    {"undefined", 0, Family::kNone},       {"float32", 32, Family::kFloat},
+    {"uint8", 8, Family::kInteger},        {"int8", 8, Family::kInteger},
+    {"uint16", 16, Family::kInteger},      {"int16", 16, Family::kInteger},
+    {"int32", 32, Family::kInteger},       {"int64", 64, Family::kInteger},
+    {"string", 0, Family::kOther},         {"bool", 8, Family::kOther},
+    {"float16", 16, Family::kFloat},       {"float64", 64, Family::kFloat},
+    {"uint32", 32, Family::kInteger},      {"uint64", 64, Family::kInteger},
+    {"complex64", 64, Family::kOther},     {"complex128", 128, Family::kOther},
+    {"bfloat16", 16, Family::kFloat},      {"float8e4m3fn", 8, Family::kFloat},
     {"float8e4m3fnuz", 8, Family::kFloat}, {"float8e5m2", 8, Family::kFloat},
     {"float8e5m2fnuz", 8, Family::kFloat}, {"uint4", 4, Family::kInteger},
-    {"int4", 4, Family::kInteger},        {"float4e2m1", 4, Family::kFloat},
-    {"float8e8m0", 8, Family::kFloat},    {"uint2", 2, Family::kInteger},
+    {"int4", 4, Family::kInteger},         {"float4e2m1", 4, Family::kFloat},
+    {"float8e8m0", 8, Family::kFloat},     {"uint2", 2, Family::kInteger},
     {"int2", 2, Family::kInteger},
 }};
 
@@ -42,11 +42,21 @@ const Entry& entry(DType type) {
 
 }  // namespace
 
-bool is_known(DType type) { return entry(type).family != Family::kNone; }
-std::string_view name(DType type) { return entry(type).name; }
-int bits(DType type) { return entry(type).bits; }
-bool is_float(DType type) { return entry(type).family == Family::kFloat; }
-bool is_integer(DType type) { return entry(type).family == Family::kInteger; }
+bool is_known(DType type) {
+  return entry(type).family != Family::kNone;
+}
+std::string_view name(DType type) {
+  return entry(type).name;
+}
+int bits(DType type) {
+  return entry(type).bits;
+}
+bool is_float(DType type) {
+  return entry(type).family == Family::kFloat;
+}
+bool is_integer(DType type) {
+  return entry(type).family == Family::kInteger;
+}
 
 DType dtype_of(std::string_view name) {
   if (name == "float") return DType::kFloat;
@@ -60,7 +70,8 @@ DType dtype_of(std::string_view name) {
 std::uint64_t packed_bytes(DType type, std::uint64_t count) {
   const auto width = static_cast<std::uint64_t>(bits(type));
   if (width == 0) return 0;
-  if (count > (UINT64_MAX >> 1U) / width) throw Error::model("{} elements of {}: more bytes than a file can hold", count, name(type));
+  if (count > (UINT64_MAX >> 1U) / width)
+    throw Error::model("{} elements of {}: more bytes than a file can hold", count, name(type));
   return (count * width + 7) / 8;
 }
 

@@ -15,7 +15,8 @@ namespace compressor {
 
 using Dims = std::vector<std::int64_t>;
 
-/// Product of the dimensions (1 for a scalar). Throws Error::model for a negative one or a product past 63 bits.
+/// Product of the dimensions (1 for a scalar). Throws Error::model for a negative one or a product past 63
+/// bits.
 std::uint64_t num_elements(const Dims& dims);
 /// "2x3x4"; "scalar" for rank 0.
 std::string to_string(const Dims& dims);
@@ -23,7 +24,8 @@ std::string to_string(const Dims& dims);
 /// What a tensor in a file carries besides numbers; saved as it was loaded.
 struct TensorNotes {
   std::string doc;
-  std::vector<std::pair<std::string, std::string>> external_extra;  ///< external_data keys other than location, offset, length
+  std::vector<std::pair<std::string, std::string>>
+      external_extra;   ///< external_data keys other than location, offset, length
   std::string unknown;  ///< serialized fields that this version of the format does not name
 };
 
@@ -50,7 +52,8 @@ struct Tensor {
   /// A new tensor from numbers; the shape must have values.size() elements.
   static Tensor of(const Dims& shape, std::span<const float> values);
   static Tensor of(const Dims& shape, std::span<const std::int64_t> values);
-  /// Numbers stored as `dtype` (rounded to nearest even and clamped where they do not fit; float8, int4.. included).
+  /// Numbers stored as `dtype` (rounded to nearest even and clamped where they do not fit; float8, int4..
+  /// included).
   static Tensor of(DType dtype, const Dims& shape, std::span<const double> values);
   /// A scalar (rank 0).
   static Tensor scalar(std::int64_t value) { return of({}, std::span<const std::int64_t>(&value, 1)); }
@@ -59,8 +62,8 @@ struct Tensor {
   Tensor reshaped(Dims new_shape) const;
 };
 
-/// All elements as numbers, whatever the (numeric) type. Throws Error::model for strings, complex and unknown types,
-/// and when the payload does not have the size that the shape asks for.
+/// All elements as numbers, whatever the (numeric) type. Throws Error::model for strings, complex and unknown
+/// types, and when the payload does not have the size that the shape asks for.
 std::vector<float> to_floats(const Tensor& tensor);
 std::vector<double> to_doubles(const Tensor& tensor);
 /// Integers and bool as they are, floats truncated.
@@ -70,9 +73,9 @@ void read_floats(const Tensor& tensor, std::uint64_t first, std::span<float> out
 
 /// Single values between float and the narrow formats (round to nearest even).
 std::uint16_t float_to_half(float value);
-float half_to_float(std::uint16_t bits);
+float half_to_float(std::uint16_t code);
 std::uint16_t float_to_bfloat16(float value);
-float bfloat16_to_float(std::uint16_t bits);
+float bfloat16_to_float(std::uint16_t code);
 
 /// Same type, shape and payload, bit for bit (field and notes do not count).
 bool equal(const Tensor& a, const Tensor& b);
