@@ -78,12 +78,26 @@ class RuleRunner {
       return freeze_all(context, node, error.what());
     }
     const auto blocked = options_.blocked.find(node.id());
-    if (blocked == options_.blocked.end()) return;
+    if (blocked != options_.blocked.end()) return freeze_around(node, blocked->second);
+    if (const Value* v = unranked(node)) freeze_around(node, "'" + v->name() + "' has an unknown rank");
+  }
+
+  void freeze_around(const Node& node, const std::string& why) {
     for (const auto list : {node.inputs(), node.outputs()}) {
       for (const Value* v : list) {
-        if (v) freeze_lists(*v, {node.id(), blocked->second});
+        if (v) freeze_lists(*v, {node.id(), why});
       }
     }
+  }
+
+  /// A tensor at the node of which not even the rank is known: no rule can follow channels through it.
+  const Value* unranked(const Node& node) const {
+    for (const auto list : {node.inputs(), node.outputs()}) {
+      for (const Value* v : list) {
+        if (v && !facts_.of(*v).ranked) return v;
+      }
+    }
+    return nullptr;
   }
 
   void freeze_all(ops::ChannelContext& context, const Node& node, const std::string& why) {
