@@ -124,6 +124,10 @@ std::optional<Tensor> constant_of(const Value& value) {
   return std::nullopt;
 }
 
+std::optional<Tensor> fixed_constant(const Model& model, const Value& value) {
+  return model.is_overridable(value) ? std::nullopt : constant_of(value);
+}
+
 Model Model::clone() const {
   Model copy;
   copy.ir_version = ir_version;

@@ -110,6 +110,16 @@ class Inference {
     settle(value, std::move(facts));
   }
 
+  /// A constant; or, where a caller may give another one, a value of that type.
+  void set_initializer(const Value& value) {
+    Facts facts = Facts::of(*value.initializer());
+    if (model_.is_overridable(value)) {
+      facts.constant = nullptr;
+      facts.contents.reset();
+    }
+    map_.set(value, std::move(facts));
+  }
+
   /// Gives unknown dimensions a symbol of their own and stores the facts.
   void settle(const Value& value, Facts facts) {
     for (std::size_t i = 0; i < facts.dims.size(); ++i) {
@@ -120,7 +130,7 @@ class Inference {
   }
 
   void infer_graph(const Graph& graph) {
-    for (const Value* v : graph.initializers()) map_.set(*v, Facts::of(*v->initializer()));
+    for (const Value* v : graph.initializers()) set_initializer(*v);
     for (const Value* v : graph.sparse_initializers()) {
       const SparseTensor& s = *v->sparse_initializer();
       map_.set(*v, Facts::of(s.values.dtype, sym_dims(s.dims)));

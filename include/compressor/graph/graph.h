@@ -181,11 +181,11 @@ class Node {
 /// What Graph::add_node needs to know.
 struct NodeSpec {
   std::string op;
-  std::vector<const Value*> inputs;  ///< null for a missing optional one
+  std::vector<const Value*> inputs = {};  ///< null for a missing optional one
   /// Names of new values; "" for a missing optional output. Names that are taken get a number appended.
-  std::vector<std::string> outputs;
-  std::vector<Attribute> attributes;
-  std::string name, domain, overload, doc, unknown;
+  std::vector<std::string> outputs = {};
+  std::vector<Attribute> attributes = {};
+  std::string name = {}, domain = {}, overload = {}, doc = {}, unknown = {};
 };
 
 /// Lets maps keyed by strings be asked with string_views.

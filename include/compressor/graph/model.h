@@ -55,6 +55,12 @@ struct Model {
   }
   void verify() const;
 
+  /// True for an initializer that a caller may replace at run time: one that is also a graph input. Before IR
+  /// version 4 every initializer had to be an input too, and such a one is a plain weight.
+  bool is_overridable(const Value& value) const {
+    return ir_version >= 4 && value.initializer() && value.is_input();
+  }
+
  private:
   template <class Visit>
   static void visit_graphs(Graph& g, Visit& visit) {
@@ -71,5 +77,8 @@ struct Model {
     }
   }
 };
+
+/// As constant_of, but nullopt for an initializer that a caller may replace.
+std::optional<Tensor> fixed_constant(const Model& model, const Value& value);
 
 }  // namespace compressor
