@@ -1,4 +1,4 @@
-// com.microsoft Gelu, QuickGelu, FastGelu, BiasGelu: activations, two of them with a bias before.
+// com.microsoft FastGelu, BiasGelu: activations with a bias before.
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
 
@@ -24,7 +24,7 @@ void channels(ChannelContext& ctx) {
 }  // namespace
 
 void register_microsoft_gelu(OpTable& table) {
-  for (const char* type : {"Gelu", "QuickGelu", "FastGelu", "BiasGelu"}) {
+  for (const char* type : {"FastGelu", "BiasGelu"}) {
     table.add({.type = type, .domain = "com.microsoft", .infer = infer, .cost = cost, .channels = channels});
   }
 }
