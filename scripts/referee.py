@@ -23,7 +23,7 @@ child process, which is started again when a model crashes it. A number that is 
 
 Common options: opt ("all", the default, "extended", "basic", "none": ONNX Runtime's graph optimisations), threads (2).
 Random inputs: floats are normal, integers 0..7, booleans either; the same seed gives the same inputs. A symbolic
-dimension is 1 when it comes first, 64 as the height or width of a 4-D input, 3 as its channels, 8 elsewhere, unless
+dimension is 1 when it comes first in any input, 64 as the height or width of a 4-D input, 3 as its channels, 8 elsewhere, unless
 `shapes` ({input: [..]}) or `dims` ({symbol: size}) says otherwise.
 max_rel is max|a-b| / max(1e-6, max|a|). agree is the share of positions whose arg-max along the last axis is the same.
 """
@@ -107,6 +107,8 @@ def make_inputs(sess, req, seed):
         if name not in [i.name for i in sess.get_inputs()]:
             raise Refused(f"the model has no input named '{name}'")
     rng = np.random.default_rng(seed)
+    symbols = {i.shape[0]: 1 for i in sess.get_inputs() if i.shape and isinstance(i.shape[0], str)}
+    symbols.update(dims)
     out = {}
     for i in sess.get_inputs():
         if i.name in given:
@@ -119,8 +121,8 @@ def make_inputs(sess, req, seed):
             for k, d in enumerate(i.shape or []):
                 if isinstance(d, int):
                     shape.append(d)
-                elif d is not None and d in dims:
-                    shape.append(int(dims[d]))
+                elif d in symbols:
+                    shape.append(int(symbols[d]))
                 elif k == 0:
                     shape.append(1)
                 elif len(i.shape) == 4:
