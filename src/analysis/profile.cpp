@@ -30,6 +30,7 @@ class Profiler {
     for (const std::string& symbol : symbols_) {
       if (!symbol.starts_with('~')) result_.symbols.push_back(symbol);
     }
+    if (!result_.symbols.empty()) result_.shape_hint = shape_hint();
     say();
     return std::move(result_);
   }
@@ -246,6 +247,18 @@ class Profiler {
       live -= freed_after[&node];
     }
     return part;
+  }
+
+  // The first input that leaves a dimension open, with 1 for what is open.
+  std::string shape_hint() const {
+    for (const Value* v : model_.graph->inputs()) {
+      const Facts& f = facts_.of(*v);
+      if (v->initializer() || !f.ranked || f.is_static()) continue;
+      Dims dims;
+      for (const SymDim& d : f.dims) dims.push_back(d.maybe_number().value_or(1));
+      return v->name() + ":" + to_string(dims);
+    }
+    return "";
   }
 
   void say() {

@@ -48,7 +48,7 @@ PassResult run_pass(Pass& pass, Model& model, PassContext& context) {
 std::vector<std::pair<std::string, std::string>> options_in_force(const Options& options) {
   std::vector<std::pair<std::string, std::string>> list;
   for (const OptionBase* option : options.options()) {
-    if (option->is_positional()) continue;
+    if (option->is_positional() || !option->changes_result()) continue;
     std::string text = option->text();
     if (!text.empty()) list.emplace_back(option->name(), std::move(text));
   }

@@ -106,8 +106,9 @@ Table profile_table(const Profile& profile, const ProfileView& view) {
 std::vector<std::string> profile_notes(const Profile& profile) {
   std::vector<std::string> notes;
   if (!profile.symbols.empty()) {
-    notes.push_back(fmt::format("taken as 1: {}; give --input-shape name:1x3x224x224 to set them",
-                                fmt::join(profile.symbols, ", ")));
+    notes.push_back(fmt::format("taken as 1: {}; to set {}, give the shape, as in --input-shape {}",
+                                fmt::join(profile.symbols, ", "), profile.symbols.size() == 1 ? "it" : "them",
+                                profile.shape_hint));
   }
   notes.insert(notes.end(), profile.notes.begin(), profile.notes.end());
   return notes;

@@ -52,6 +52,8 @@ using CommandTable = std::vector<std::unique_ptr<Command>>;
 CommandTable all_commands();
 /// Made by CMake from the files of commands/: calls register_<stem>(table) of each.
 void register_all(CommandTable& table);
+/// A command for every pass of the registry.
+void add_pass_commands(CommandTable& table);
 
 /// The words a command was called with: sets its options. Returns false when help was asked for and nothing
 /// else is to be done. Throws Error::usage with a suggestion.

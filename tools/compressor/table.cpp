@@ -8,6 +8,7 @@ namespace compressor::cli {
 CommandTable all_commands() {
   CommandTable table;
   register_all(table);
+  add_pass_commands(table);
   return table;
 }
 

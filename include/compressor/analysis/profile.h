@@ -38,6 +38,7 @@ struct Profile {
   std::vector<LayerProfile> layers;
   ProfileTotals totals;
   std::vector<std::string> symbols;  ///< dimensions that were taken as 1, sorted
+  std::string shape_hint;            ///< an input that has one of them, with 1 in its place: "x:1x3x32x32"
   std::vector<std::string> notes;    ///< what could not be counted, one sentence each
 };
 

@@ -76,6 +76,8 @@ class Pass : public Options {
   virtual std::string summary() const = 0;  ///< one sentence
   /// Checks combinations of options before any model is opened; throws Error::usage.
   virtual void check() const {}
+  /// True when outputs change by no more than rounding, so that no accuracy can be lost.
+  virtual bool keeps_outputs() const { return false; }
   /// True when the options ask for an explanation only: run() fills result.explanation, nothing is written.
   virtual bool explains() const { return false; }
   /// Rewrites the model. On an exception the model is in an unspecified state and must be dropped.

@@ -16,8 +16,8 @@ std::string_view version();
 /// afterwards.
 PassResult run_pass(Pass& pass, Model& model, PassContext& context);
 
-/// The options as they are in force, in the order of their declaration; unset ones without a value are left
-/// out.
+/// The options that the result depends on, as they are in force, in the order of their declaration; unset
+/// ones without a value are left out.
 std::vector<std::pair<std::string, std::string>> options_in_force(const Options& options);
 
 /// The same for metadata: only what the result depends on, and a file by the hash of its content instead of

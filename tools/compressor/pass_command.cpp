@@ -1,0 +1,78 @@
+// pass_command: every pass of the registry is a command with the shared options.
+#include <fmt/format.h>
+
+#include "compressor/base/threads.h"
+#include "compressor/pipeline/registry.h"
+#include "compressor/pipeline/run.h"
+#include "model_command.h"
+
+namespace compressor::cli {
+namespace {
+
+class PassCommand : public ModelCommand {
+ public:
+  explicit PassCommand(std::unique_ptr<Pass> pass) : pass_(std::move(pass)) {
+    include(*pass_);
+    add_output_sections();
+    section("Selection", select_);
+    section("Shapes", shape_);
+    section("Work", work_);
+    section("Gates", gates_);
+    finish();
+  }
+  std::string name() const override { return pass_->name(); }
+  std::string summary() const override { return pass_->summary(); }
+
+ protected:
+  void check() const override {
+    gates_.check();
+    pass_->check();
+    select_.filter();
+    set_threads(static_cast<int>(*work_.threads));
+  }
+  bool writes() const override { return !pass_->explains(); }
+  std::map<std::string, std::vector<std::int64_t>> shapes(const Model& model) const override {
+    return shape_.shapes(model);
+  }
+
+  void change(Model& model, Report& report, Terminal& terminal) override {
+    PassContext context;
+    context.seed = static_cast<std::uint64_t>(*work_.seed);
+    context.filter = select_.filter();
+    context.filter.check_against(model);
+    context.input_shapes = shape_.shapes(model);
+    context.max_memory = static_cast<std::uint64_t>(work_.max_memory->value_or(0) * 1048576.0);
+    context.progress = [&](const std::string& what, double share) { terminal.progress(what, share); };
+    report.add(run_pass(*pass_, model, context));
+  }
+
+  std::optional<std::string> marks() const override { return options_mark(*this); }
+
+  std::vector<std::string> not_measured() const override {
+    if (pass_->keeps_outputs()) {
+      return {
+          "outputs before and after were not compared, speed was not measured: this version does not run "
+          "models"};
+    }
+    return {
+        "accuracy was not measured: no data, and this version does not run models yet; evaluate the output "
+        "on "
+        "your own data before you use it",
+        "speed was not measured"};
+  }
+
+ private:
+  std::unique_ptr<Pass> pass_;
+  SelectOptions select_;
+  ShapeOptions shape_;
+  WorkOptions work_;
+  GateOptions gates_;
+};
+
+}  // namespace
+
+void add_pass_commands(CommandTable& table) {
+  for (auto& pass : all_passes()) table.push_back(std::make_unique<PassCommand>(std::move(pass)));
+}
+
+}  // namespace compressor::cli
