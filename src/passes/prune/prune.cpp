@@ -2,8 +2,12 @@
 #include "compressor/passes/prune.h"
 
 #include <charconv>
+#include <memory>
+#include <tuple>
 
+#include "passes/prune/layer_ratios.h"
 #include "passes/prune/structured.h"
+#include "passes/prune/zeroing.h"
 
 namespace compressor {
 namespace {
@@ -79,6 +83,22 @@ void Prune::check() const {
 void Prune::run(Model& model, PassContext& context) {
   if (*granularity == "layer") return prune::prune_branches(model, *this, context);
   if (!zeroes(*granularity)) return prune::prune_channels(model, *this, context);
+  using Zeroing = prune::ZeroingOptions;
+  Zeroing options;
+  options.granularity = *granularity == "weight"   ? Zeroing::Granularity::kWeight
+                        : *granularity == "kernel" ? Zeroing::Granularity::kKernel
+                        : *granularity == "nm"     ? Zeroing::Granularity::kNm
+                                                   : Zeroing::Granularity::kBlock;
+  options.criterion = *criterion == "l1"   ? Zeroing::Criterion::kL1
+                      : *criterion == "l2" ? Zeroing::Criterion::kL2
+                                           : Zeroing::Criterion::kRandom;
+  options.ratio = ratio->value_or(0);
+  options.global = *scope == "global";
+  std::tie(options.n, options.m) = pair_of("nm", *nm, ':');
+  std::tie(options.block_out, options.block_in) = pair_of("block", *block, 'x');
+  const auto ratios = std::make_shared<const prune::LayerRatios>(*layers);
+  options.ratio_of = [ratios](const Node& node) { return ratios->of(node); };
+  prune::prune_by_zeroing(model, options, context);
 }
 
 }  // namespace compressor
