@@ -100,7 +100,6 @@ void compute(ComputeContext& ctx, const Function& f) {
 
 }  // namespace
 
-void register_activation(OpTable& table);
 void register_activation(OpTable& table) {
   for (const Activation& f : kActivations) {
     table.add({.type = f.type,

@@ -180,7 +180,6 @@ Op op(const char* type, std::int64_t since) {
 
 }  // namespace
 
-void register_arithmetic(OpTable& table);
 void register_arithmetic(OpTable& table) {
   Op add = op<Add>("Add", 7);
   add.channels = channels_sum;

@@ -40,7 +40,6 @@ void channels(ChannelContext& ctx) {
 
 }  // namespace
 
-void register_clip(OpTable& table);
 void register_clip(OpTable& table) {
   table.add({.type = "Clip",
              .infer = [](InferContext& ctx) { infer_same(ctx); },

@@ -72,7 +72,6 @@ void compute(ComputeContext& ctx, const Comparison& c) {
 
 }  // namespace
 
-void register_compare(OpTable& table);
 void register_compare(OpTable& table) {
   for (const Comparison& c : kComparisons) {
     table.add({.type = c.type,

@@ -25,7 +25,6 @@ void infer_bool(InferContext& ctx) {
 
 }  // namespace
 
-void register_is_nan(OpTable& table);
 void register_is_nan(OpTable& table) {
   table.add({.type = "IsNaN",
              .since = 9,

@@ -49,7 +49,6 @@ void compute_shift(ComputeContext& ctx) {
 
 }  // namespace
 
-void register_logic(OpTable& table);
 void register_logic(OpTable& table) {
   for (const Logic& f : kLogic) {
     table.add({.type = f.type,

@@ -112,7 +112,6 @@ void compute(ComputeContext& ctx, const Unary& f) {
 
 }  // namespace
 
-void register_unary(OpTable& table);
 void register_unary(OpTable& table) {
   for (const Unary& f : kUnary) {
     table.add({.type = f.type,

@@ -86,7 +86,6 @@ Cost cost(const CostContext& ctx) {
 
 }  // namespace
 
-void register_variadic(OpTable& table);
 void register_variadic(OpTable& table) {
   const auto add = [&](const char* type, std::function<void(InferContext&)> infer,
                        std::function<void(ComputeContext&)> compute) {

@@ -38,7 +38,6 @@ void compute(ComputeContext& ctx) {
 
 }  // namespace
 
-void register_where(OpTable& table);
 void register_where(OpTable& table) {
   table.add({.type = "Where",
              .since = 9,

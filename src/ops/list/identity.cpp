@@ -1,0 +1,18 @@
+// identity: Identity of tensors, sequences and optionals.
+#include "ops/movement.h"
+
+namespace compressor::ops {
+
+void register_identity(OpTable& table) {
+  table.add({.type = "Identity",
+             .infer = [](InferContext& ctx) { ctx.set(0, ctx.in(0)); },
+             .compute =
+                 [](ComputeContext& ctx) {
+                   Tensor copy = ctx.in(0);
+                   copy.name.clear();
+                   ctx.set(0, std::move(copy));
+                 },
+             .channels = channels_unary});
+}
+
+}  // namespace compressor::ops
