@@ -20,9 +20,14 @@ std::vector<PruneMethod> prune_methods();
 /// shapes; weight, kernel, nm and block set weights to zero.
 class Prune : public Pass {
  public:
+  Prune() {
+    layers.path();
+    explain.no_effect();
+  }
   std::string name() const override { return "prune"; }
   std::string summary() const override { return "remove channels, heads or layers, or set weights to zero"; }
   void check() const override;
+  bool explains() const override { return *explain; }
   void run(Model& model, PassContext& context) override;
 
   Option<std::optional<double>> ratio{*this, "ratio", std::nullopt,
