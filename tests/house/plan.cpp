@@ -25,7 +25,7 @@ const std::vector<Door>& doors() {
       {"spdlog/", {"src/base", "include/compressor/base", "tools"}},
       {"oneapi/", {"src/kernels"}},
       {"dnnl", {"src/kernels"}},
-      {"yaml-cpp/", {"src/pipeline"}},
+      {"yaml-cpp/", {"src/pipeline", "src/passes"}},
       {"gtest/", {"tests"}},
       {"gmock/", {"tests"}},
   };
