@@ -196,24 +196,24 @@ class Zeroing {
 
   void sum_up() {
     PassContext& out = context_;
-    out.note(fmt::format("{:.1f} % of {} elements in {} are zero, before {:.1f} %: density {:.4g}",
-                         percent(zeros_, elements_), elements_, "the weights that could be pruned",
-                         percent(old_zeros_, elements_),
-                         1 - static_cast<double>(zeros_) / static_cast<double>(elements_)));
+    out.note(
+        fmt::format("{:.1f} % of the {} elements in pruned weights are zero, before {:.1f} %: density {:.4g}",
+                    percent(zeros_, elements_), elements_, percent(old_zeros_, elements_),
+                    1 - static_cast<double>(zeros_) / static_cast<double>(elements_)));
     InferOptions infer;
     for (const auto& [input, dims] : out.input_shapes) infer.input_shapes[input] = sym_dims(dims);
     double total = 0, skippable = 0;
     bool complete = true;
     for (const LayerProfile& layer : profile(model_, infer).layers) {
-      complete = complete && layer.counted;
       total += layer.macs * layer.times;
       const auto s = sparsity_.find(layer.id);
+      complete = complete && (layer.counted || s == sparsity_.end());
       if (s != sparsity_.end()) skippable += layer.macs * layer.times * s->second.zeros / s->second.size;
     }
     if (total > 0) {
       out.note(fmt::format(
           "a sparse kernel could skip {:.4g} of {:.4g} MACs ({:.1f} %){}; dense kernels skip none", skippable,
-          total, 100 * skippable / total, complete ? "" : ", layers of unknown shape not counted"));
+          total, 100 * skippable / total, complete ? "" : ", pruned layers of unknown shape not counted"));
     }
     out.note("the file is not smaller: zeros are stored like other numbers, shapes stay");
     if (!model_.functions.empty())

@@ -29,7 +29,7 @@ struct ZeroingOptions {
   std::uint64_t min_size = 0;                ///< weights with fewer elements are left alone
   bool embeddings = false;                   ///< tables that only Gather reads are weights too
   /// The ratio of the layer that reads the weight, where it has one of its own; 0 leaves it alone.
-  std::function<std::optional<double>(const Node&)> ratio_of;
+  std::function<std::optional<double>(const Node&)> ratio_of = {};
 };
 
 /// Sets floor(ratio * count) of the least important weights (kernels, blocks) to zero in the constant weights
