@@ -101,6 +101,13 @@ void ChannelContext::pass_all(std::size_t in, std::size_t out) {
   }
 }
 
+void ChannelContext::join(const Places& a, const Places& b) {
+  if (!a.empty() && !b.empty() && a.size() != b.size()) {
+    throw Error::model("joins an axis of {} channels with one of {}", a.size(), b.size());
+  }
+  lists_.atoms.join(a, b, because("joins channels of different origin"));
+}
+
 void ChannelContext::freeze(std::size_t in, std::int64_t axis, const std::string& why) {
   lists_.atoms.freeze(in_list(in, axis), because(why));
 }

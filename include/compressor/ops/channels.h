@@ -74,9 +74,8 @@ class ChannelContext {
   void pass_all(std::size_t in, std::size_t out);
   /// n fresh atoms where the length is a number > 1; an empty list otherwise.
   Places fresh(std::int64_t n);
-  void join(const Places& a, const Places& b) {
-    lists_.atoms.join(a, b, because("joins channels of different origin"));
-  }
+  /// Position by position; throws Error::model for lists of different lengths.
+  void join(const Places& a, const Places& b);
   void freeze(std::size_t in, std::int64_t axis, const std::string& why);
   void freeze(const Places& places, const std::string& why) { lists_.atoms.freeze(places, because(why)); }
   void approximate(const Places& places, const std::string& why) {

@@ -1,4 +1,5 @@
-// PRelu: x where positive, slope * x otherwise; the slope broadcasts to the input.
+// PRelu: x where positive, slope * x otherwise; the slope broadcasts to the input. Up to opset 6 it is one
+// number, or one for each channel.
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
 
@@ -8,7 +9,7 @@ namespace {
 void infer(InferContext& ctx) {
   const Facts& x = ctx.in(0);
   const Facts& slope = ctx.in(1);
-  if (x.ranked && slope.ranked) {
+  if (ctx.opset() >= 7 && x.ranked && slope.ranked) {
     if (slope.rank() > x.rank()) ctx.fail("slope has rank {}, expected at most {}", slope.rank(), x.rank());
     for (std::int64_t i = 1; i <= slope.rank(); ++i) {
       const SymDim& s = slope.dim(-i);
@@ -26,6 +27,10 @@ Cost cost(const CostContext& ctx) {
 }
 
 void channels(ChannelContext& ctx) {
+  if (ctx.opset() < 7) {
+    if (ctx.in_dim(1, 0) != 1) ctx.join(ctx.in_list(0, 1), ctx.in_list(1, 0));
+    return ctx.pass_all(0, 0);
+  }
   static constexpr std::size_t kInputs[] = {0, 1};
   join_elementwise(ctx, kInputs);
 }
