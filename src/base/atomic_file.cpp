@@ -5,9 +5,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <vector>
 
 #include "compressor/base/error.h"
 
@@ -81,6 +83,13 @@ void AtomicFile::set_path(std::string path) {
   path_ = std::move(path);
 }
 
+void AtomicFile::reserve(std::uint64_t size) {
+  if (size < kPush || ::fallocate(fd_, FALLOC_FL_KEEP_SIZE, 0, static_cast<off_t>(size)) == 0) return;
+  if (errno == ENOSPC || errno == EFBIG || errno == EDQUOT) {
+    throw Error::io("{}: cannot write {} bytes: {}", path_, size, std::strerror(errno));
+  }
+}
+
 void AtomicFile::write(std::span<const std::byte> bytes) {
   size_ += bytes.size();
   if (bytes.size() >= kBuffer) {
@@ -109,6 +118,29 @@ void AtomicFile::put(std::span<const std::byte> bytes) {
     written_ += static_cast<std::uint64_t>(n);
     bytes = bytes.subspan(static_cast<std::size_t>(n));
   }
+  push();
+}
+
+void AtomicFile::copy(const MappedFile& from, std::uint64_t offset, std::uint64_t size) {
+  flush();
+  const std::uint64_t end = offset + size;
+  while (offset < end) {
+    const std::uint64_t n = from.copy_to(fd_, offset, std::min(end - offset, kPush));
+    if (n == 0) break;
+    offset += n;
+    size_ += n;
+    written_ += n;
+    push();
+  }
+  std::vector<std::byte> buffer(std::min(end - offset, kPush));
+  for (; offset < end; offset += buffer.size()) {
+    buffer.resize(std::min<std::uint64_t>(end - offset, buffer.size()));
+    from.read(offset, buffer);
+    write(buffer);
+  }
+}
+
+void AtomicFile::push() {
   if (written_ - pushed_ < kPush) return;
   ::sync_file_range(fd_, static_cast<off_t>(pushed_), static_cast<off_t>(written_ - pushed_),
                     SYNC_FILE_RANGE_WRITE);

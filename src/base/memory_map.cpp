@@ -65,6 +65,16 @@ void MappedFile::read(std::uint64_t offset, std::span<std::byte> out) const {
   }
 }
 
+std::uint64_t MappedFile::copy_to(int fd, std::uint64_t offset, std::uint64_t size) const {
+  CHECK(offset <= size_ && size <= size_ - offset);
+  auto from = static_cast<loff_t>(offset);
+  for (;;) {
+    const ssize_t n = ::copy_file_range(fd_, &from, fd, nullptr, size, 0);
+    if (n >= 0) return static_cast<std::uint64_t>(n);
+    if (errno != EINTR) return 0;  // a real error will come up again in read or write
+  }
+}
+
 void MappedFile::drop(std::uint64_t offset, std::uint64_t size) const {
   const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   const std::uint64_t first = (offset + page - 1) / page * page;  // whole pages inside the range only

@@ -18,7 +18,7 @@ ExternalFiles::ExternalFiles(const std::string& model_path) {
 std::shared_ptr<const MappedFile> ExternalFiles::open(const std::string& location, const std::string& where) {
   if (const auto it = files_.find(location); it != files_.end()) return it->second;
   const auto refuse = [&](const std::string& why) {
-    return Error::model("{}: external data location '{}' {}", where, location, why);
+    return Error::model("{}: external data location '{}' {}", where, location.c_str(), why);
   };
   if (location.empty()) throw refuse("is empty, expected a path relative to the model's folder");
   if (location.find('\0') != std::string::npos) throw refuse("holds a zero byte");

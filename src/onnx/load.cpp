@@ -68,6 +68,11 @@ Span read_fields(LoadContext& context, Model& model, std::vector<Span>& function
     }
   }
   if (!has_graph) throw Error::model("{}: has no graph; not an ONNX model", context.path());
+  if (model.ir_version == 0)
+    throw Error::model("{}: has no IR version; truncated or not an ONNX model", context.path());
+  if (model.opsets.empty() && model.ir_version >= 3) {
+    throw Error::model("{}: imports no operator set; truncated or not an ONNX model", context.path());
+  }
   return graph;
 }
 

@@ -77,7 +77,7 @@ void check_new_initializer(const LoadContext& context, const Graph& graph, const
 }
 
 void read_initializers(LoadContext& context, const GraphParts& parts, Graph& graph) {
-  const std::string where = context.path() + ": initializer";
+  const std::string& where = context.path();
   for (const Span bytes : parts.initializers) {
     Tensor tensor = read_tensor(context, bytes, where);
     check_new_initializer(context, graph, tensor.name);

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "compressor/base/interrupt.h"
+#include "compressor/base/memory_map.h"
 
 namespace compressor {
 
@@ -25,8 +26,13 @@ class AtomicFile {
 
   const std::string& path() const { return path_; }
   std::uint64_t size() const { return size_; }
+  /// Says how large the file will be: space is set aside at once, which is faster, and a disk that is too
+  /// full is an error now. Throws Error::io then.
+  void reserve(std::uint64_t size);
   /// Appends; buffers small pieces. Throws Error::io (a full disk, a size limit).
   void write(std::span<const std::byte> bytes);
+  /// Appends a part of another file, by the kernel alone where it can.
+  void copy(const MappedFile& from, std::uint64_t offset, std::uint64_t size);
   void write(const std::string& text) { write(std::as_bytes(std::span(text))); }
   /// Another destination in the same folder: for a name that depends on the content.
   void set_path(std::string path);
@@ -41,6 +47,7 @@ class AtomicFile {
  private:
   void flush();
   void put(std::span<const std::byte> bytes);
+  void push();
   void rename_into_place();
   void sync_folder() const;
 

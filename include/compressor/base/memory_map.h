@@ -27,6 +27,9 @@ class MappedFile {
   /// Copies [offset, offset + out.size()) without touching the mapping; throws Error::io if the file is
   /// shorter now.
   void read(std::uint64_t offset, std::span<std::byte> out) const;
+  /// Appends up to `size` bytes from `offset` to the open file `fd` inside the kernel. Returns how many bytes
+  /// were copied: 0 when the two files' systems cannot do it, so that the caller must read and write.
+  std::uint64_t copy_to(int fd, std::uint64_t offset, std::uint64_t size) const;
   /// Tells the kernel that these pages will not be needed again; they can be read again all the same.
   void drop(std::uint64_t offset, std::uint64_t size) const;
 
