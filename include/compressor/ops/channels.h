@@ -57,6 +57,8 @@ class ChannelContext {
   bool wants(std::size_t i) const { return node_.output(i) != nullptr; }
   const Facts& in(std::size_t i) const { return facts_.of(*node_.input(i)); }
   const Facts& out(std::size_t i) const { return facts_.of(*node_.output(i)); }
+  /// Of any value, one of a body for example.
+  const Facts& facts(const Value& value) const { return facts_.of(value); }
   Atoms& atoms() { return lists_.atoms; }
   /// Number at axis of input i; -1 when not a number.
   std::int64_t in_dim(std::size_t i, std::int64_t axis) const;

@@ -1,0 +1,89 @@
+// if: If, whose outputs are those of one of two bodies.
+#include "ops/movement.h"
+
+namespace compressor::ops {
+namespace {
+
+const Graph& branch(const Node& node, const char* name) {
+  const Graph* body = node.body(name);
+  if (!body) throw Error::model("node '{}' (If): attribute '{}' is missing", node.label(), name);
+  if (body->outputs().size() < node.outputs().size()) {
+    throw Error::model("node '{}' (If): {} has {} outputs, expected {}", node.label(), name,
+                       body->outputs().size(), node.outputs().size());
+  }
+  return *body;
+}
+
+/// What holds of a value that is a or b.
+Facts either(const Facts& a, const Facts& b) {
+  Facts f = a;
+  f.constant = nullptr;
+  f.contents.reset();
+  if (a.contents && b.contents && a.contents->size() == b.contents->size()) {
+    f.contents = a.contents;
+    for (std::size_t i = 0; i < f.contents->size(); ++i) {
+      if (!((*a.contents)[i] == (*b.contents)[i])) (*f.contents)[i] = SymDim();
+    }
+  }
+  if (a.kind != b.kind && b.kind != Type::Kind::kNone) f.kind = Type::Kind::kNone;
+  if (a.dtype != b.dtype) f.dtype = a.dtype == DType::kUndefined ? b.dtype : a.dtype;
+  if (!a.ranked || !b.ranked || a.rank() != b.rank()) {
+    f.ranked = false;
+    f.dims.clear();
+    f.contents.reset();
+    return f;
+  }
+  for (std::size_t i = 0; i < f.dims.size(); ++i) {
+    if (!(a.dims[i] == b.dims[i])) f.dims[i] = SymDim();
+  }
+  return f;
+}
+
+void infer(InferContext& ctx) {
+  const Graph& then_body = branch(ctx.node(), "then_branch");
+  const Graph& else_body = branch(ctx.node(), "else_branch");
+  const std::vector<Facts> a = ctx.infer_body(then_body, {});
+  const std::vector<Facts> b = ctx.infer_body(else_body, {});
+  const auto condition = ctx.ints(0);
+  for (std::size_t i = 0; i < ctx.num_outputs(); ++i) {
+    if (condition && condition->size() == 1) {
+      ctx.set(i, (*condition)[0] != 0 ? a[i] : b[i]);
+    } else {
+      ctx.set(i, either(a[i], b[i]));
+    }
+  }
+}
+
+void channels(ChannelContext& ctx) {
+  const Graph& then_body = branch(ctx.node(), "then_branch");
+  const Graph& else_body = branch(ctx.node(), "else_branch");
+  ctx.run_body(then_body);
+  ctx.run_body(else_body);
+  for (std::size_t i = 0; i < ctx.node().outputs().size(); ++i) {
+    if (!ctx.wants(i)) continue;
+    const Value& a = *then_body.outputs()[i];
+    const Value& b = *else_body.outputs()[i];
+    const std::int64_t rank_a = ctx.facts(a).rank();
+    const std::int64_t rank_b = ctx.facts(b).rank();
+    const bool fits = ctx.out(i).ranked && rank_a == ctx.out(i).rank() && rank_b == rank_a;
+    for (std::int64_t axis = 0; axis < std::max(rank_a, rank_b); ++axis) {
+      const Places x = axis < rank_a ? ctx.list(a, axis) : Places();
+      const Places y = axis < rank_b ? ctx.list(b, axis) : Places();
+      if (!fits || (!x.empty() && !y.empty() && x.size() != y.size())) {
+        ctx.freeze(x, "is of another shape in the other branch");
+        ctx.freeze(y, "is of another shape in the other branch");
+        continue;
+      }
+      ctx.join(x, y);
+      ctx.set_out(i, axis, x.empty() ? y : x);
+    }
+  }
+}
+
+}  // namespace
+
+void register_if(OpTable& table) {
+  table.add({.type = "If", .infer = infer, .channels = channels});
+}
+
+}  // namespace compressor::ops

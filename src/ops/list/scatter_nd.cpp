@@ -1,0 +1,109 @@
+// scatter_nd: ScatterND, slices of a tensor replaced or combined at the places that indices name.
+#include <algorithm>
+
+#include "ops/movement.h"
+
+namespace compressor::ops {
+namespace {
+
+/// Offset of the slice that each index tuple names, in elements.
+Ints offsets_of(const ComputeContext& ctx, const Dims& shape, const Tensor& indices) {
+  if (indices.rank() == 0) ctx.fail("indices are a scalar");
+  const std::int64_t depth = indices.shape.back();
+  if (depth > static_cast<std::int64_t>(shape.size())) {
+    ctx.fail("indices of depth {} into a tensor of rank {}", depth, shape.size());
+  }
+  const Strides strides = row_major(shape);
+  const Ints flat = to_ints(indices);
+  Ints offsets(depth > 0 ? flat.size() / static_cast<std::size_t>(depth) : 0, 0);
+  for (std::size_t i = 0; i < flat.size(); ++i) {
+    const auto k = static_cast<std::size_t>(static_cast<std::int64_t>(i) % depth);
+    const std::int64_t at = flat[i] < 0 ? flat[i] + shape[k] : flat[i];
+    if (at < 0 || at >= shape[k]) ctx.fail("index {} is outside axis {} of length {}", flat[i], k, shape[k]);
+    offsets[i / static_cast<std::size_t>(depth)] += at * strides[k];
+  }
+  return offsets;
+}
+
+template <class T>
+T combined(const std::string& how, T a, T b) {
+  if (how == "add") return static_cast<T>(a + b);
+  if (how == "mul") return static_cast<T>(a * b);
+  return how == "max" ? std::max(a, b) : std::min(a, b);
+}
+
+void compute(ComputeContext& ctx) {
+  const Tensor& x = ctx.in(0);
+  const Tensor& updates = ctx.in(2);
+  const Ints offsets = offsets_of(ctx, x.shape, ctx.in(1));
+  const auto depth = static_cast<std::ptrdiff_t>(ctx.in(1).shape.back());
+  const auto slice = static_cast<std::int64_t>(num_elements({x.shape.begin() + depth, x.shape.end()}));
+  if (updates.size() != offsets.size() * static_cast<std::uint64_t>(slice)) {
+    ctx.fail("{} updates, expected {} slices of {}", updates.size(), offsets.size(), slice);
+  }
+  const std::string how = ctx.node().string_or("reduction", "none");
+  if (how == "none") {
+    CellsOut out(x.dtype, x.shape);
+    const Cells base(x);
+    const Cells news(updates);
+    out.copy(0, base, 0, out.size());
+    for (std::size_t i = 0; i < offsets.size(); ++i) {
+      out.copy(offsets[i], news, static_cast<std::int64_t>(i) * slice, slice);
+    }
+    return ctx.set(0, out.finish());
+  }
+  with_domain(x.dtype, [&]<class T>(T) {
+    const Elements<T> base(x);
+    const Elements<T> news(updates);
+    Result<T> out(x.dtype, x.shape);
+    std::copy(base.span().begin(), base.span().end(), out.data());
+    for (std::size_t i = 0; i < offsets.size(); ++i) {
+      for (std::int64_t k = 0; k < slice; ++k) {
+        T& to = out[offsets[i] + k];
+        to = combined(how, to, news[static_cast<std::int64_t>(i) * slice + k]);
+      }
+    }
+    ctx.set(0, out.finish());
+  });
+}
+
+void infer(InferContext& ctx) {
+  infer_same(ctx);
+  if (ctx.node().string_or("reduction", "none") != "none") return;
+  const std::size_t data[] = {0, 2};
+  move_contents(ctx, compute, data);
+}
+
+/// Axes that indices point into are frozen; the slices behind them pass.
+void channels(ChannelContext& ctx) {
+  const Facts& x = ctx.in(0);
+  if (!ctx.wants(0) || !carries_channels(x)) return;
+  const Facts& indices = ctx.in(1);
+  const Facts& updates = ctx.in(2);
+  const auto depth = indices.ranked && indices.rank() > 0 ? indices.dim(-1).maybe_number() : std::nullopt;
+  if (!depth || *depth > x.rank() || !updates.ranked)
+    return ctx.freeze_all("is scattered in a way that is not known");
+  for (std::int64_t axis = 0; axis < *depth; ++axis) {
+    ctx.freeze(0, axis, "is scattered into by index");
+    ctx.pass(0, axis, 0, axis);
+  }
+  for (std::int64_t axis = *depth; axis < x.rank(); ++axis) {
+    const Places list = ctx.in_list(0, axis);
+    ctx.join(list, ctx.in_list(2, axis - x.rank()));
+    ctx.set_out(0, axis, list);
+  }
+  // Updates and indices must stay as many as each other.
+  for (std::int64_t axis = 0; axis + 1 < indices.rank(); ++axis) {
+    ctx.freeze(1, axis, "is a list of places to scatter to");
+    if (axis < updates.rank()) ctx.freeze(2, axis, "is scattered by index");
+  }
+  ctx.freeze(1, -1, "is a list of places to scatter to");
+}
+
+}  // namespace
+
+void register_scatter_nd(OpTable& table) {
+  table.add({.type = "ScatterND", .since = 11, .infer = infer, .compute = compute, .channels = channels});
+}
+
+}  // namespace compressor::ops
