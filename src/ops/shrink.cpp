@@ -114,9 +114,9 @@ class ElementEdit {
     NodeSpec spec;
     spec.op = node.op();
     spec.domain = node.domain();
-    spec.name = node.name().empty() ? "" : node.name() + "_pruned";
     spec.inputs.assign(node.inputs().begin(), node.inputs().end());
     spec.outputs = {graph_.fresh_name(out.name() + "_pruned")};
+    if (!node.name().empty()) spec.name = spec.outputs[0];
     for (const Attribute& a : node.attributes()) spec.attributes.push_back(copy_plain(a));
     const Node& copy = graph_.add_node(std::move(spec), &reader);
     graph_.set_input(reader, index, copy.output(0));
@@ -169,6 +169,16 @@ class ElementEdit {
 }  // namespace
 
 void ShrinkContext::set_element(std::size_t i, std::int64_t position, std::int64_t value) {
+  // Numbers that are known although they are computed become a constant: what follows from the cut is set by
+  // rules like the one that asks, element by element.
+  if (const Value* v = node_.input(i); v && !constant_of(*v)) {
+    const Facts& facts = before_.of(*v);
+    const auto shape = facts.shape();
+    const auto known = facts.contents ? numbers(*facts.contents) : std::nullopt;
+    if (shape && known && num_elements(*shape) == known->size()) {
+      set_constant(i, Tensor::of(facts.dtype, *shape, std::vector<double>(known->begin(), known->end())));
+    }
+  }
   ElementEdit edit(holder(graph_, node_), before_);
   if (edit.apply(node_, i, position, value) == Outcome::kCannot) {
     fail("element {} of '{}' holds a channel count that cannot be changed to {}", position,

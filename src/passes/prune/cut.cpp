@@ -22,12 +22,14 @@ class Cutter {
   }
 
   CutResult run() {
+    find_dead(*copy_.graph);
     try {
       shrink(*copy_.graph);
     } catch (const Error& error) {
       if (error.kind() == ErrorKind::kInternal) throw;
       return failure(at_, error.what());
     }
+    sweep(*copy_.graph);
     cut_constants();
     mend_types();
     if (auto failed = check()) return std::move(*failed);
@@ -38,10 +40,12 @@ class Cutter {
   }
 
  private:
-  static CutResult failure(NodeId node, std::string why) {
+  static CutResult failure(NodeId node, std::string_view why) {
+    // The reader of a reason knows the node: "node 'x' (Op): why" becomes "why".
+    const std::size_t colon = why.starts_with("node '") ? why.find("): ") : std::string_view::npos;
     CutResult result;
     result.failed = node;
-    result.why = std::move(why);
+    result.why = colon == std::string_view::npos ? why : why.substr(colon + 3);
     return result;
   }
 
@@ -102,6 +106,38 @@ class Cutter {
       ops::ShrinkContext context(graph, *node, ops::opset_of(copy_, *node), before_,
                                  [this](const Value& v, std::int64_t axis) { return kept(v, axis); });
       op->shrink(context);
+    }
+  }
+
+  static bool unused(const Node& node) {
+    return std::all_of(node.outputs().begin(), node.outputs().end(),
+                       [](const Value* v) { return !v || v->uses().empty(); });
+  }
+
+  /// What nobody read in the original stays as it is.
+  void find_dead(const Graph& graph) {
+    for (const Node& node : graph.nodes()) {
+      for (const Graph* body : node.bodies()) find_dead(*body);
+      if (unused(node)) dead_before_.insert(node.id());
+    }
+    for (const Value* v : graph.initializers()) {
+      if (v->uses().empty()) unread_before_.insert(v);
+    }
+  }
+
+  /// Removes the nodes and constants that lost their last reader to a new constant.
+  void sweep(Graph& graph) {
+    std::vector<const Node*> nodes = graph.node_list();
+    for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
+      if (unused(**it) && !dead_before_.contains((*it)->id())) {
+        graph.erase(**it);
+        continue;
+      }
+      for (Graph* body : graph.bodies(**it)) sweep(*body);
+    }
+    const std::vector<const Value*> initializers(graph.initializers().begin(), graph.initializers().end());
+    for (const Value* v : initializers) {
+      if (v->uses().empty() && !v->is_input() && !unread_before_.contains(v)) graph.erase_initializer(*v);
     }
   }
 
@@ -206,6 +242,8 @@ class Cutter {
   std::unordered_map<const Value*, const Value*> original_of_;
   std::unordered_map<const Value*, std::map<std::int64_t, Kept>> kept_;
   std::vector<Removed> removed_;
+  std::set<NodeId> dead_before_;
+  std::set<const Value*> unread_before_;
   NodeId at_ = 0;
 };
 

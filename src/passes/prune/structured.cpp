@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "compressor/analysis/channel_groups.h"
+#include "compressor/rewrite/fold.h"
 #include "passes/prune/budget.h"
 #include "passes/prune/criterion.h"
 #include "passes/prune/cut.h"
@@ -31,6 +32,8 @@ class ChannelPruning {
       : model_(model), options_(options), context_(context), ratios_(*options.layers) {}
 
   void run() {
+    if (fold_weight_constants(model_))
+      context_.note("weights that were computed from constants were computed once, to be cut");
     for (const auto& [input, dims] : context_.input_shapes)
       channel_options_.infer.input_shapes[input] = sym_dims(dims);
     channel_options_.through_norm = *options_.through_norm;
@@ -132,8 +135,9 @@ class ChannelPruning {
     for (std::size_t i = 0; i < reasons_.size(); ++i) {
       if (reasons_[i].empty() || reasons_[i] == kOtherGranularity) continue;
       const ChannelGroup& group = groups_->groups[i];
-      const Node* node = group.producers.empty() ? nullptr : group.producers[0];
-      context_.skip(group.label(), node ? node->op() : "", reasons_[i]);
+      if (group.producers.empty())
+        continue;  // nobody makes these channels: an image's colours, a table of positions
+      context_.skip(group.label(), group.producers[0]->op(), reasons_[i]);
     }
     context_.result.removed = std::move(result.removed);
     context_.result.changed = true;
