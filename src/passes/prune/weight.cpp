@@ -4,6 +4,7 @@
 //
 // Han, Pool, Tran, Dally 2015 (Learning both weights and connections); the global ranking of raw magnitudes
 // as in Blalock 2020 (What is the state of neural network pruning?).
+#include <algorithm>
 #include <bit>
 #include <cmath>
 
@@ -40,7 +41,10 @@ class Ranking {
       const Tensor& weight = jobs[i].weight->tensor;
       outcomes[i]->units = weight.size();
       outcomes[i]->mask = cut_mask<Key>(weight.dtype, orders_[i], cut.threshold, cut.until[i]);
-      if (!random_) outcomes[i]->detail = fmt::format("threshold {:.6g}", magnitude(cut.threshold));
+      if (random_) continue;
+      if (!cut.zeros.empty()) outcomes[i]->zeros_before = cut.zeros[i];
+      if (!cut.zeros.empty() && jobs.size() == 1) outcomes[i]->zeros_after = std::max(wanted, cut.zeros[i]);
+      outcomes[i]->detail = fmt::format("threshold {:.6g}", magnitude(cut.threshold));
     }
   }
 

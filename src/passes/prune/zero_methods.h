@@ -25,9 +25,10 @@ struct ZeroJob {
 struct ZeroOutcome {
   std::optional<Mask> mask;
   std::string why_not;
-  std::uint64_t units = 0;   ///< weights, kernels or blocks that competed
-  std::uint64_t zeroed = 0;  ///< of these, zero afterwards
-  std::string detail;        ///< of the units and the threshold, for the report
+  std::uint64_t units = 0;                                 ///< weights, kernels or blocks that competed
+  std::uint64_t zeroed = 0;                                ///< of these, zero afterwards
+  std::optional<std::uint64_t> zeros_before, zeros_after;  ///< where they are known without counting
+  std::string detail;                                      ///< of the units and the threshold, for the report
 };
 
 /// Outcomes in the order of the jobs.

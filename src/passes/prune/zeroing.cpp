@@ -140,8 +140,9 @@ class Zeroing {
   void apply(const PrunableWeight& weight, ZeroOutcome outcome) {
     const std::uint64_t size = weight.tensor.size();
     const Tensor after = masked(weight.tensor, std::move(*outcome.mask));
-    const std::uint64_t before_zeros = count_zeros(weight.tensor);
-    const std::uint64_t after_zeros = count_zeros(after);
+    const std::uint64_t before_zeros =
+        outcome.zeros_before ? *outcome.zeros_before : count_zeros(weight.tensor);
+    const std::uint64_t after_zeros = outcome.zeros_after ? *outcome.zeros_after : count_zeros(after);
     if (after_zeros > before_zeros) {
       put(*weight.source, after);
       context_.result.changed = true;

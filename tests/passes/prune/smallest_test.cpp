@@ -48,6 +48,9 @@ std::vector<bool> found(const Lists<Key>& lists, std::uint64_t count, std::uint6
   const std::vector<KeySource<Key>> sources = sources_of(lists);
   const Cut<Key> cut = smallest(std::span<const KeySource<Key>>(sources), count, small);
   std::vector<bool> taken;
+  for (std::size_t s = 0; s < cut.zeros.size(); ++s) {
+    EXPECT_EQ(cut.zeros[s], static_cast<std::uint64_t>(std::count(lists[s].begin(), lists[s].end(), Key{0})));
+  }
   for (std::size_t s = 0; s < lists.size(); ++s) {
     for (std::size_t i = 0; i < lists[s].size(); ++i) taken.push_back(cut.takes(lists[s][i], s, i));
   }
@@ -91,6 +94,17 @@ TEST(Smallest, ManyTiesGoByPosition) {
   expect_exact(random_lists<std::uint32_t>(1, {500, 300}));
   expect_exact(random_lists<std::uint32_t>(3, {100, 70000, 100}));
   expect_exact(random_lists<std::uint64_t>(5, {50, 5000}));
+}
+
+TEST(Smallest, ASampleThatMisleads) {
+  // Whatever evenly spaced runs are sampled, most keys are unlike them: every 16th thousand is low.
+  Random random(kSeed);
+  Lists<std::uint32_t> lists(1, std::vector<std::uint32_t>(64 * 4096));
+  for (std::size_t i = 0; i < lists[0].size(); ++i) {
+    const auto noise = static_cast<std::uint32_t>(random.below(1000));
+    lists[0][i] = i % 64 < 16 ? noise : 1000000 + noise;
+  }
+  expect_exact(lists);
 }
 
 TEST(Smallest, MoreEqualKeysThanAreKept) {
