@@ -31,7 +31,8 @@ struct Piece {
 /// Cuts the rope into pieces, in order.
 class Cutter {
  public:
-  Cutter(const Rope& rope, bool may_be_direct) : rope_(rope), may_be_direct_(may_be_direct) {}
+  Cutter(const Rope& rope, bool may_be_direct, std::uint64_t position)
+      : rope_(rope), may_be_direct_(may_be_direct), position_(position) {}
 
   /// Pieces of at most kBatch bytes in all; none at the end.
   std::vector<Piece> next() {
@@ -43,12 +44,13 @@ class Cutter {
       const std::uint64_t text_end = cut_ < rope_.cuts.size() ? rope_.cuts[cut_].at : rope_.text.size();
       const std::uint64_t from = in_payload ? payload_ : text_;
       const std::uint64_t end = in_payload ? bytes->size() : text_end;
-      const bool direct = may_be_direct_ && bytes && bytes->is_mapped() && bytes->size() >= kDirectFrom;
+      const bool direct = in_payload && may_be_direct_ && copies_whole_pages(*bytes);
       const std::uint64_t size = direct ? end - from : std::min({end - from, kPiece, kBatch - filled});
       if (size == 0) break;
       const bool last = from + size == end;
       pieces.push_back({bytes, from, size, filled, last, direct});
       if (!direct) filled += size;
+      position_ += size;
       if (!in_payload) {
         text_ += size;
       } else if (last) {
@@ -62,8 +64,17 @@ class Cutter {
   }
 
  private:
+  /// Copying inside the kernel goes page by page; where the pages of the two files do not line up, it is
+  /// slower than going through the batch.
+  bool copies_whole_pages(const Bytes& bytes) const {
+    constexpr std::uint64_t kPage = 4096;
+    return bytes.is_mapped() && bytes.size() >= kDirectFrom && payload_ == 0 &&
+           bytes.file_offset() % kPage == position_ % kPage;
+  }
+
   const Rope& rope_;
   bool may_be_direct_;
+  std::uint64_t position_;  ///< in the file
   std::size_t cut_ = 0;
   std::uint64_t text_ = 0;
   std::uint64_t payload_ = 0;
@@ -141,7 +152,7 @@ void stream(const Rope& rope, AtomicFile& file, Hasher* hasher) {
   file.reserve(file.size() + rope.size());
   Buffer first(room);
   Buffer second(rope.size() > kBatch ? room : 0);
-  Cutter cutter(rope, hasher == nullptr);
+  Cutter cutter(rope, hasher == nullptr, file.size());
   std::vector<Piece> pieces;
   std::future<void> writing;  // declared last: it ends before what it reads
   for (bool even = true;; even = !even) {
