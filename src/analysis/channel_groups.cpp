@@ -21,6 +21,26 @@ std::string_view name(ChannelKind kind) {
   return "channel";
 }
 
+std::optional<Tensor> weight_of(const Value& value) {
+  if (auto constant = constant_of(value)) return constant;
+  const Node* node = value.producer();
+  if (!node || !node->is("ConstantOfShape") || !node->input(0)) return std::nullopt;
+  const auto shape = constant_of(*node->input(0));
+  if (!shape) return std::nullopt;
+  const Tensor* fill = node->tensor("value");
+  Tensor tensor;
+  tensor.dtype = fill ? fill->dtype : DType::kFloat;
+  tensor.shape = to_ints(*shape);
+  const auto width = static_cast<std::uint64_t>(bits(tensor.dtype)) / 8;
+  if (width == 0) return std::nullopt;
+  std::vector<std::byte> element(width);
+  if (fill) fill->bytes.read(0, element);
+  tensor.bytes = Bytes::derive(tensor.byte_size(), [element](std::uint64_t offset, std::span<std::byte> out) {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = element[(offset + i) % element.size()];
+  });
+  return tensor;
+}
+
 std::string ChannelGroup::label() const {
   if (!producers.empty()) return producers[0]->label();
   if (!units.empty() && !units[0].slices.empty()) return units[0].slices[0].value->name();
@@ -150,8 +170,12 @@ class RuleRunner {
   ChannelLists& lists_;
 };
 
+/// As weight_of, without making it.
 bool is_constant(const Value& value) {
-  return value.initializer() || (value.producer() && value.producer()->is("Constant"));
+  if (value.initializer()) return true;
+  const Node* node = value.producer();
+  return node && (node->is("Constant") ||
+                  (node->is("ConstantOfShape") && node->input(0) && constant_of(*node->input(0))));
 }
 
 /// Values of a model in the order of the nodes that make or first read them.
@@ -222,7 +246,7 @@ class Gatherer {
   static bool has_weight(const ChannelGroup& group) {
     return std::any_of(
         group.units[0].slices.begin(), group.units[0].slices.end(), [](const ConstantSlice& s) {
-          const auto t = constant_of(*s.value);
+          const auto t = weight_of(*s.value);
           return t && (is_float(t->dtype) || t->dtype == DType::kInt8 || t->dtype == DType::kUint8);
         });
   }

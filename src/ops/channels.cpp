@@ -133,7 +133,8 @@ void ChannelContext::freeze_all(const std::string& why) {
 
 void ChannelContext::role(std::size_t in, std::int64_t axis, AxisRole role) {
   const Value* value = node_.input(in);
-  if (!value || !is_source(*value)) return;
+  if (!value || !(is_source(*value) || (value->producer() && value->producer()->is("ConstantOfShape"))))
+    return;
   lists_.add_role(*value, axis < 0 ? axis + this->in(in).rank() : axis, role);
 }
 

@@ -26,7 +26,7 @@ const Criterion& criterion(const std::string& name) {
 
 const AxisNorms& WeightCache::norms(const Value& value, std::int64_t axis) {
   auto& slot = norms_[{&value, axis}];
-  if (!slot) slot = std::make_unique<AxisNorms>(axis_norms(constant_of(value).value(), axis));
+  if (!slot) slot = std::make_unique<AxisNorms>(axis_norms(weight_of(value).value(), axis));
   return *slot;
 }
 

@@ -62,6 +62,8 @@ class ChannelPruning {
       candidate.group = &group;
       if (!group.frozen.empty()) {
         why = group.frozen;
+      } else if (group.producers.empty()) {
+        why = "no weight makes these channels";
       } else if (!wanted(group, *options_.granularity)) {
         why = group.has_free_inner && *options_.granularity != "head" ? "its inner factor is cut instead"
                                                                       : kOtherGranularity;
@@ -115,10 +117,35 @@ class ChannelPruning {
     if (result.model) return result;
     CHECK(result.failed != 0, "{}", result.why);
     const bool is_new = channel_options_.blocked.emplace(result.failed, result.why).second;
-    if (!is_new || channel_options_.blocked.size() > kMaxBlocked) {
-      throw Error(ErrorKind::kInternal, "the cut cannot be made consistent: " + result.why);
+    if (is_new && channel_options_.blocked.size() <= kMaxBlocked) return result;
+    return one_by_one();
+  }
+
+  /// The last resort where freezing the node that does not follow does not help: groups are cut one after the
+  /// other, and one with which the cut comes out wrong is left whole.
+  CutResult one_by_one() {
+    const std::set<Atom> all = std::move(removed_);
+    removed_.clear();
+    CutResult best;
+    std::vector<Candidate> good;
+    for (Candidate& candidate : candidates_) {
+      std::set<Atom> more = removed_;
+      for (const ChannelUnit& unit : candidate.group->units) {
+        if (all.contains(unit.root)) more.insert(unit.root);
+      }
+      CutResult result = cut(model_, *groups_, more, channel_options_);
+      if (!result.model) {
+        reasons_[static_cast<std::size_t>(candidate.group - groups_->groups.data())] = result.why;
+        continue;
+      }
+      best = std::move(result);
+      removed_ = std::move(more);
+      good.push_back(std::move(candidate));
     }
-    return result;
+    candidates_ = std::move(good);
+    if (!best.model)
+      throw Error::target("nothing can be cut at granularity {}: {}", *options_.granularity, why_nothing());
+    return best;
   }
 
   void finish(CutResult result) {

@@ -18,7 +18,7 @@ std::vector<double> scores(const ChannelGroup& group, ScoreContext&, std::string
   for (std::size_t s = 0; s < group.units[0].slices.size(); ++s) {
     const ConstantSlice& first = group.units[0].slices[s];
     if (!first.has(AxisRole::kProducer)) continue;
-    const Tensor weight = constant_of(*first.value).value();
+    const Tensor weight = weight_of(*first.value).value();
     std::vector<std::int64_t> unit_of(
         static_cast<std::size_t>(weight.shape[static_cast<std::size_t>(first.axis)]), -1);
     for (std::size_t u = 0; u < n; ++u) {
