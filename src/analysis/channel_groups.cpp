@@ -89,6 +89,9 @@ class RuleRunner {
     ops::ChannelContext context(node, ops::opset_of(model_, node), facts_, lists_,
                                 [this](const Graph& body) { run(body); });
     const ops::Op* op = ops::find_op(model_, node);
+    for (const FactsMap::Problem& problem : facts_.problems) {
+      if (problem.node == &node) return freeze_all(context, node, "its shapes do not fit: " + problem.why);
+    }
     if (!op) return freeze_all(context, node, "operator '" + node.op() + "' is not known");
     if (!op->channels) return freeze_all(context, node, "operator '" + node.op() + "' has no channel rule");
     try {

@@ -97,8 +97,12 @@ void channels(ChannelContext& ctx) {
   ctx.set_out(0, 3, unit);
   ctx.set_out(1, 2, unit);
   ctx.set_out(2, 2, unit);
-  // Time and batch: the recurrence runs along one, the other passes.
+  // Time and batch: the recurrence runs along one, the other passes. Directions stay.
   const std::int64_t batch = batch_first(ctx.node()) ? 0 : 1;
+  for (const std::size_t i : {1, 2, 3, 5, 6, 7}) {
+    const bool state = i == 5 || i == 6;
+    if (ctx.has(i)) ctx.freeze(i, state ? 1 - batch : 0, "directions of the recurrence");
+  }
   ctx.freeze(0, 1 - batch, "the recurrence runs along this axis");
   ctx.pass(0, batch, 0, batch == 0 ? 0 : 2);
   for (std::size_t i = 1; i < 3; ++i) ctx.pass(0, batch, i, batch);
