@@ -61,8 +61,9 @@ SymDim operator-(const SymDim& a, const SymDim& b) {
 }
 
 SymDim SymDim::divided_by(const SymDim& b) const {
-  if (!known_ || !b.known_ || b.coefficient_ == 0 || coefficient_ % b.coefficient_ != 0) return {};
-  if (coefficient_ == INT64_MIN && b.coefficient_ == -1) return {};
+  if (!known_ || !b.known_ || b.coefficient_ == 0) return {};
+  if (coefficient_ == INT64_MIN && b.coefficient_ == -1) return {};  // the quotient, and % itself, overflow
+  if (coefficient_ % b.coefficient_ != 0) return {};
   SymDim result(coefficient_ / b.coefficient_);
   result.symbols_ = symbols_;
   for (const std::string& s : b.symbols_) {

@@ -1,5 +1,7 @@
 // if: If, whose outputs are those of one of two bodies.
-#include "ops/movement.h"
+#include <algorithm>
+
+#include "ops/bodies.h"
 
 namespace compressor::ops {
 namespace {
@@ -12,31 +14,6 @@ const Graph& branch(const Node& node, const char* name) {
                        body->outputs().size(), node.outputs().size());
   }
   return *body;
-}
-
-/// What holds of a value that is a or b.
-Facts either(const Facts& a, const Facts& b) {
-  Facts f = a;
-  f.constant = nullptr;
-  f.contents.reset();
-  if (a.contents && b.contents && a.contents->size() == b.contents->size()) {
-    f.contents = a.contents;
-    for (std::size_t i = 0; i < f.contents->size(); ++i) {
-      if (!((*a.contents)[i] == (*b.contents)[i])) (*f.contents)[i] = SymDim();
-    }
-  }
-  if (a.kind != b.kind && b.kind != Type::Kind::kNone) f.kind = Type::Kind::kNone;
-  if (a.dtype != b.dtype) f.dtype = a.dtype == DType::kUndefined ? b.dtype : a.dtype;
-  if (!a.ranked || !b.ranked || a.rank() != b.rank()) {
-    f.ranked = false;
-    f.dims.clear();
-    f.contents.reset();
-    return f;
-  }
-  for (std::size_t i = 0; i < f.dims.size(); ++i) {
-    if (!(a.dims[i] == b.dims[i])) f.dims[i] = SymDim();
-  }
-  return f;
 }
 
 void infer(InferContext& ctx) {
