@@ -78,5 +78,32 @@ TEST(Docs, LinksLeadSomewhere) {
   EXPECT_GE(seen, 4U) << "the documentation was not read";
 }
 
+TEST(Docs, TextsAreFinishedAndOfNoParticularMachine) {
+  const std::regex unfinished(R"(\b(TODO|FIXME|XXX|TBD)\b)");
+  const std::regex machine(R"((^|[\s"'(=`])/(home|root|work|opt|mnt|srv|scratch)/)");
+  for (const File& file : tree()) {
+    if (file.in("tests/house")) continue;
+    for (std::size_t i = 0; i < file.lines.size(); ++i) {
+      const std::string at = file.path + ":" + std::to_string(i + 1) + ": ";
+      EXPECT_FALSE(std::regex_search(file.lines[i], unfinished)) << at << "unfinished: " << file.lines[i];
+      EXPECT_FALSE(std::regex_search(file.lines[i], machine))
+          << at << "path of one machine: " << file.lines[i];
+    }
+  }
+}
+
+TEST(Docs, NoHype) {
+  const std::regex hype(
+      R"(\b(blazing|seamless(ly)?|revolutionary|cutting.edge|world.class|effortless(ly)?|game.chang\w*)\b)",
+      std::regex::icase);
+  for (const File& file : tree()) {
+    if (!file.ends_with(".md")) continue;
+    for (std::size_t i = 0; i < file.lines.size(); ++i) {
+      EXPECT_FALSE(std::regex_search(file.lines[i], hype))
+          << file.path << ":" << i + 1 << ": " << file.lines[i];
+    }
+  }
+}
+
 }  // namespace
 }  // namespace compressor::house
