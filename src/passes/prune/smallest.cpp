@@ -22,8 +22,8 @@ namespace {
 constexpr std::uint64_t kChunk = 1U << 20U;   ///< keys handled by one thread at a time
 constexpr std::uint64_t kBlock = 1U << 15U;   ///< keys read at once; they stay in the cache
 constexpr std::uint64_t kGather = 1U << 22U;  ///< so many keys of the last bin are kept instead of read again
-constexpr std::uint64_t kRun = 16;            ///< consecutive keys in the sample
-constexpr std::uint64_t kRuns = 1U << 12U;
+constexpr std::uint64_t kRun = 64;            ///< consecutive keys in the sample
+constexpr std::uint64_t kRuns = 1U << 10U;
 constexpr double kDeviations = 6;  ///< of the sample's rank, on both sides
 constexpr int kDigit = 16;
 constexpr std::size_t kBins = std::size_t{1} << kDigit;
