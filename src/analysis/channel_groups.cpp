@@ -2,6 +2,7 @@
 #include "compressor/analysis/channel_groups.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "compressor/ops/op.h"
 
@@ -35,9 +36,17 @@ std::optional<Tensor> weight_of(const Value& value) {
   if (width == 0) return std::nullopt;
   std::vector<std::byte> element(width);
   if (fill) fill->bytes.read(0, element);
-  tensor.bytes = Bytes::derive(tensor.byte_size(), [element](std::uint64_t offset, std::span<std::byte> out) {
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] = element[(offset + i) % element.size()];
-  });
+  constexpr std::size_t kCopies = 4096;
+  std::vector<std::byte> pattern;
+  for (std::size_t i = 0; i <= kCopies; ++i) pattern.insert(pattern.end(), element.begin(), element.end());
+  tensor.bytes =
+      Bytes::derive(tensor.byte_size(), [pattern, width](std::uint64_t offset, std::span<std::byte> out) {
+        for (std::size_t done = 0; done < out.size();) {
+          const std::size_t n = std::min(out.size() - done, kCopies * width);
+          std::memcpy(out.data() + done, pattern.data() + (offset + done) % width, n);
+          done += n;
+        }
+      });
   return tensor;
 }
 

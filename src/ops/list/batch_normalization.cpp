@@ -115,8 +115,10 @@ void compute(ComputeContext& ctx) {
   const std::vector<double> scale = to_doubles(ctx.in(1));
   const std::vector<double> bias = to_doubles(ctx.in(2));
   Statistics s{to_doubles(ctx.in(3)), to_doubles(ctx.in(4))};
-  if (is_training(ctx.node(), ctx.opset())) {
-    if (ctx.opset() < 14) ctx.fail("training mode before opset 14 is not computed here");
+  // Before opset 14 more than one output means training, but runtimes normalise by the given statistics all
+  // the same (exporters of weight-standardised convolutions rely on it): output 0 is computed so, the others
+  // are not.
+  if (is_training(ctx.node(), ctx.opset()) && ctx.opset() >= 14) {
     const Statistics running = s;
     s = batch_statistics(x, n, c, inner);
     const double momentum = ctx.node().float_or("momentum", 0.9F);

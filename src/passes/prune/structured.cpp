@@ -200,13 +200,26 @@ class ChannelPruning {
     }
   }
 
+  /// The most frequent reason; what the user could do about it where there is something.
   std::string why_nothing() const {
     std::map<std::string, int> counts;
-    for (const std::string& why : reasons_) ++counts[why];
-    if (counts.empty()) return "the model has no weights with channels";
+    int through_norm = 0;
+    for (std::size_t i = 0; i < reasons_.size(); ++i) {
+      if (groups_->groups[i].producers.empty()) continue;
+      ++counts[reasons_[i]];
+      if (reasons_[i].find("--through-norm") != std::string::npos) ++through_norm;
+    }
+    if (counts.empty()) return "the model has no weights that make channels";
     const auto most = std::max_element(counts.begin(), counts.end(),
                                        [](const auto& a, const auto& b) { return a.second < b.second; });
-    return fmt::format("{} ({} of {} groups)", most->first, most->second, reasons_.size());
+    std::string text = fmt::format("{} ({} of {} groups)", most->first, most->second, reasons_.size());
+    if (through_norm > 0 && !*options_.through_norm) {
+      text = fmt::format(
+          "{} of {} groups are read by a mean, softmax or norm over their channels; --through-norm cuts "
+          "them, but not exactly",
+          through_norm, reasons_.size());
+    }
+    return text + "; --explain tells all";
   }
 
   static constexpr const char* kOtherGranularity = "is of another granularity";
