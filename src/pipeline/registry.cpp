@@ -3,11 +3,13 @@
 
 #include "compressor/base/option.h"
 #include "compressor/passes/prune.h"
+#include "compressor/passes/simplify.h"
 
 namespace compressor {
 
 std::vector<std::unique_ptr<Pass>> all_passes() {
   std::vector<std::unique_ptr<Pass>> passes;
+  passes.push_back(std::make_unique<Simplify>());
   passes.push_back(std::make_unique<Prune>());
   return passes;
 }

@@ -55,6 +55,7 @@ class Fold {
   bool is_constant(const Node& node) const {
     if (!node.domain().empty() || node.is("Constant") || !r_.may_touch(node)) return false;
     if (is_in(options_.keep, node.op()) || !node.bodies().empty() || node.inputs().empty()) return false;
+    if (node.is("Identity") && node.output(0)->is_graph_output()) return false;  // only gives it that name
     const ops::Op* op = ops::find_op(r_.model(), node);
     if (!op || !op->compute || decodes(node)) return false;
     for (const Value* v : node.inputs()) {

@@ -117,6 +117,28 @@ void Rewriter::set_attribute(const Node& node, Attribute attribute) {
   queue(node);
 }
 
+void Rewriter::set_constant(const Node& node, std::size_t index, Tensor tensor, std::string_view stem) {
+  const Value* old = node.input(index);
+  const bool in_place = old && old->initializer() && old->uses().size() == 1 && !model_.is_overridable(*old);
+  if (!in_place) {
+    set_input(node, index, add_constant(stem, std::move(tensor), node));
+    return;
+  }
+  facts_.set(*old, Facts::of(tensor));
+  graph_of(*old).set_initializer(*old, std::move(tensor));
+  queue(node);
+}
+
+void Rewriter::drop_output(const Node& node, std::size_t index) {
+  facts_.set(*node.output(index), {});
+  graph_of(node).drop_output(node, index);
+}
+
+void Rewriter::import(const std::string& domain, std::int64_t version) {
+  CHECK(model_.opset(domain) == 0, "domain '{}' is imported already", domain);
+  model_.opsets.push_back({.domain = domain, .version = version});
+}
+
 void Rewriter::replace(const Value& from, const Value& to) {
   const Value* target = &to;
   if (!Graph::can_replace(from, to)) {

@@ -72,6 +72,13 @@ class Rewriter {
   const Value* add_constant(std::string_view stem, Tensor tensor, const Node& before);
   void set_input(const Node& node, std::size_t index, const Value* value);
   void set_attribute(const Node& node, Attribute attribute);
+  /// Input `index` of the node becomes this constant: in place when the node alone reads the initializer
+  /// there, a new one otherwise.
+  void set_constant(const Node& node, std::size_t index, Tensor tensor, std::string_view stem);
+  /// Makes an output that nothing reads absent.
+  void drop_output(const Node& node, std::size_t index);
+  /// Adds the import of a domain that the model has not imported yet.
+  void import(const std::string& domain, std::int64_t version);
   /// Every reader of `from` reads `to`. Where `to` cannot take over the name of a graph output, an Identity
   /// stands between them.
   void replace(const Value& from, const Value& to);
