@@ -90,7 +90,7 @@ std::string summary_text(const ModelSummary& m, const StoredFiles& files) {
   if (!m.producer.empty()) text += line("made by", {m.producer}, "");
   if (!m.doc.empty()) text += line("about", {one_line(m.doc)}, "");
   text += line("size", {bytes_text(files.total())}, "");
-  if (!external.empty()) text += line("external data", external, ", ");
+  if (!external.empty()) text += line("side files", external, ", ");
   text += lines("inputs", ports(m.inputs));
   text += lines("outputs", ports(m.outputs));
   std::string params = count_text(static_cast<double>(m.params));

@@ -13,6 +13,7 @@ namespace compressor::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
+constexpr std::size_t kWidest = 200;  // sentences are not cut
 
 struct Listing {
   Table table;
@@ -87,7 +88,7 @@ class List : public Command {
                          : *what_ == "methods" ? methods_listing()
                                                : targets_listing();
     if (*json_) return terminal.print(list.json.dump(2) + "\n");
-    terminal.print(list.note.empty() ? list.table.text() : list.note);
+    terminal.print(list.note.empty() ? list.table.text(kWidest) : list.note);
   }
 
  private:
