@@ -31,7 +31,8 @@ TEST_F(Usage, HelpIsAnAnswerAndNotAnError) {
   EXPECT_THAT(all.err, IsEmpty());
   EXPECT_EQ(run({"-h"}).out, all.out);
   EXPECT_EQ(run({"help"}).out, all.out);
-  for (const std::string command : {"info", "profile", "list", "convert", "prune", "report", "completion"}) {
+  for (const std::string command :
+       {"info", "profile", "list", "convert", "prune", "simplify", "report", "completion"}) {
     EXPECT_THAT(all.out, HasSubstr("\n  " + command + " ")) << command;
     const Outcome one = run({command, "--help"});
     EXPECT_EQ(one.code, 0) << command;

@@ -17,6 +17,7 @@ class Simplify : public Pass {
   std::string summary() const override {
     return "fold, merge and drop what can go without changing the result";
   }
+  bool keeps_outputs() const override { return true; }
   void run(Model& model, PassContext& context) override;
 
   Option<bool> keep_batchnorm{*this, "keep-batchnorm", false,
