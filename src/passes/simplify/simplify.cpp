@@ -1,6 +1,8 @@
 // simplify: runs the rewrites, round after round with fresh facts, until a round changes nothing.
 #include "compressor/passes/simplify.h"
 
+#include <algorithm>
+
 #include "compressor/rewrite/fold.h"
 #include "passes/simplify/rewrites.h"
 
@@ -102,6 +104,15 @@ void Simplify::run(Model& model, PassContext& context) {
   if (dropped_inputs > 0) {
     context.note(
         fmt::format("{} graph inputs that only named initializers were dropped with them", dropped_inputs));
+  }
+  const auto initializers = model.graph->initializers();
+  const auto open = std::count_if(initializers.begin(), initializers.end(),
+                                  [&](const Value* v) { return model.is_overridable(*v); });
+  if (open > 0) {
+    context.note(fmt::format(
+        "{} initializers are graph inputs too: a caller may replace them, so nothing was folded into "
+        "or out of them",
+        open));
   }
   context.result.unit = "rewrites";
   context.result.done = counts.total();

@@ -126,6 +126,8 @@ TEST(FoldBatchNorm, StaysWhereAWeightMayBeReplacedByTheCaller) {
   const Simplified s = simplify(net.model());
   EXPECT_EQ(count(s.graph(), "BatchNormalization"), 1U);
   EXPECT_EQ(s.graph().inputs().size(), 2U);
+  ASSERT_FALSE(s.result.notes.empty());
+  EXPECT_NE(s.result.notes.back().find("1 initializers are graph inputs too"), std::string::npos);
 }
 
 TEST(FoldBatchNorm, BeforeIrFourWeightsAreInputsByHabit) {
