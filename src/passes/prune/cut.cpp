@@ -32,6 +32,7 @@ class Cutter {
     sweep(*copy_.graph);
     cut_constants();
     mend_types();
+    keep_numbers();
     if (auto failed = check()) return std::move(*failed);
     CutResult result;
     result.removed = std::move(removed_);
@@ -194,6 +195,32 @@ class Cutter {
         graph.set_type(*v, std::move(type));
       }
     });
+  }
+
+  /// A count that is computed from a shape and then computed with (the root of a head's width, by which
+  /// scores are divided) has changed with the cut, though the original with the channels at zero still has
+  /// the old one. Where a count becomes a float, the old number takes its place.
+  void keep_numbers() {
+    const FactsMap after = infer_facts(copy_, options_.infer);
+    bool changed = false;
+    copy_.each_graph([&](Graph& graph) {
+      for (const Node* node : graph.node_list()) {
+        const Value* v = node->is("Cast") ? node->output(0) : nullptr;
+        if (!v || kept_of(*v) || v->is_graph_output() || !is_float(before_.of(*v).dtype)) continue;
+        const Facts& was = before_.of(*v);
+        const auto shape = was.shape();
+        const auto old = was.contents ? numbers(*was.contents) : std::nullopt;
+        if (!old || !shape || num_elements(*shape) != old->size()) continue;
+        const Facts& now = after.of(*v);
+        if (!now.contents || !numbers(*now.contents) || now.contents == was.contents) continue;
+        const std::vector<double> count(old->begin(), old->end());
+        const Value* constant = graph.add_initializer(graph.fresh_name(v->name() + "_kept"),
+                                                      Tensor::of(was.dtype, *shape, count));
+        graph.replace_uses(*v, *constant);
+        changed = true;
+      }
+    });
+    if (changed) sweep(*copy_.graph);
   }
 
   /// Every value must have its old shape less what went.
