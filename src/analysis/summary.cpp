@@ -18,6 +18,7 @@ std::string qualified(const std::string& domain, const std::string& name) {
 
 std::vector<ModelSummary::Count> sorted(const std::map<std::string, std::int64_t>& counts) {
   std::vector<ModelSummary::Count> list;
+  list.reserve(counts.size());
   for (const auto& [name, count] : counts) list.push_back({.name = name, .count = count});
   std::stable_sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.count > b.count; });
   return list;

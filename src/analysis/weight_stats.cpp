@@ -144,7 +144,7 @@ std::vector<AxisNorms> axis_norms(const Tensor& weight, std::span<const std::int
   // Chunks are summed in parallel, a wave at a time, and added up in their order: the sums do not depend on
   // how many threads there are, and only a wave's partial sums are held.
   const std::uint64_t chunks = (size + kChunk - 1) / kChunk;
-  const auto wave = static_cast<std::uint64_t>(2 * threads());
+  const auto wave = 2 * static_cast<std::uint64_t>(threads());
   std::vector<std::vector<Partial>> partial(std::min(wave, chunks), std::vector<Partial>(axes.size()));
   for (std::uint64_t begin = 0; begin < chunks; begin += wave) {
     const std::uint64_t count = std::min(wave, chunks - begin);

@@ -15,7 +15,8 @@
 
 namespace compressor {
 
-/// The weight that a value is: a constant, or what a ConstantOfShape with a constant shape makes (derived, not held).
+/// The weight that a value is: a constant, or what a ConstantOfShape with a constant shape makes (derived,
+/// not held).
 std::optional<Tensor> weight_of(const Value& value);
 
 /// Positions of one axis of one constant at which a unit stands.
