@@ -119,9 +119,10 @@ TEST_F(Output, NothingToCutIsExitFive) {
 }
 
 TEST_F(Output, StrictTurnsASkipIntoFailure) {
-  const Json json = Json::parse(prune({"--json", "--dry-run"}).out);
-  ASSERT_GT(json["coverage"]["skipped"], 0) << "this model should have something that is skipped";
-  const Outcome o = prune({"--strict"});
+  EXPECT_EQ(prune({"--strict", "--dry-run"}).code, 0) << "what the model's interface fixes is no skip";
+  const Json json = Json::parse(prune({"--json", "--dry-run", "--exclude", "conv1"}).out);
+  ASSERT_GT(json["coverage"]["skipped"], 0) << "what the user excludes is skipped";
+  const Outcome o = prune({"--strict", "--exclude", "conv1"});
   EXPECT_EQ(o.code, 5);
   EXPECT_THAT(o.err, HasSubstr("--strict: "));
   EXPECT_EQ(files(), Words{kModel});

@@ -162,8 +162,11 @@ class ChannelPruning {
     for (std::size_t i = 0; i < reasons_.size(); ++i) {
       if (reasons_[i].empty() || reasons_[i] == kOtherGranularity) continue;
       const ChannelGroup& group = groups_->groups[i];
-      if (group.producers.empty())
-        continue;  // nobody makes these channels: an image's colours, a table of positions
+      if (group.producers.empty()) continue;  // nobody makes these: an image's colours, a table of positions
+      if (reasons_[i].starts_with("graph ")) {  // the interface of the model was never in question
+        record(group, "kept", reasons_[i]);
+        continue;
+      }
       context_.skip(group.label(), group.producers[0]->op(), reasons_[i]);
     }
     context_.result.removed = std::move(result.removed);
