@@ -156,7 +156,7 @@ void freeze_group(ChannelContext& ctx, const AxisGroup& group, const char* why) 
   for (std::int64_t axis = group.old_from; axis < group.old_to; ++axis) ctx.freeze(0, axis, why);
 }
 
-/// Lengths without common factors: all in one, then divided anew; what is no rectangle freezes there.
+/// Lengths without common factors: all in one, then divided anew.
 void through_flat(ChannelContext& ctx, const AxisGroup& group) {
   std::vector<Places> lists;
   std::vector<std::int64_t> lengths, factors;

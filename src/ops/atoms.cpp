@@ -4,7 +4,8 @@
 //   becomes     [(o0 r0) (o0 r1) (o0 r2) (o1 r0) (o1 r1) (o1 r2)]
 //
 // with a0 := (o0 r0) and so on: removing o0 removes positions 0..2, removing r1 removes 1 and 4; what remains
-// is always a rectangle.
+// is always a rectangle. What is no product (two lists laid end to end and cut in half, say) is tied along
+// the inner index: then position r goes from every row or from none.
 #include "compressor/ops/atoms.h"
 
 #include <algorithm>
@@ -186,10 +187,10 @@ void Atoms::join(const Places& a, const Places& b, const Reason& why) {
     while (period < n && classes(shallow[static_cast<std::size_t>(period)]).back() != first.back()) ++period;
     if (period > 1 && period < n && n % period == 0) {
       Places oa, ia, ob, ib;
-      if (split2(a, n / period, period, why, oa, ia, 0) && split2(b, n / period, period, why, ob, ib, 0)) {
-        join(oa, ob, why);
-        return join(ia, ib, why);
-      }
+      split2(a, n / period, period, why, oa, ia, 0);
+      split2(b, n / period, period, why, ob, ib, 0);
+      join(oa, ob, why);
+      return join(ia, ib, why);
     }
   }
   for (std::size_t i = 0; i < a.size(); ++i) join_place(a[i], b[i], why);
@@ -255,15 +256,14 @@ std::vector<Places> Atoms::split(const Places& flat, std::span<const std::int64_
   return result;
 }
 
-/// flat[h * inner + r] as (outer[h], inner[r]). False, and both lists untracked and frozen, when it is no
-/// product.
-bool Atoms::split2(const Places& flat, std::int64_t outer, std::int64_t inner, const Reason& why,
+/// flat[h * inner + r] as (outer[h], inner[r]). What is no product has an untracked outer list.
+void Atoms::split2(const Places& flat, std::int64_t outer, std::int64_t inner, const Reason& why,
                    Places& out_outer, Places& out_inner, int depth) {
   out_outer.clear();
   out_inner.clear();
   if (outer == 1 || inner == 1) {
     (inner == 1 ? out_outer : out_inner) = flat;
-    return true;
+    return;
   }
   const auto n = static_cast<std::size_t>(outer * inner);
   const auto width = static_cast<std::size_t>(inner);
@@ -299,7 +299,7 @@ bool Atoms::split2(const Places& flat, std::int64_t outer, std::int64_t inner, c
       if (cut < length) {
         for (std::size_t r = 0; r < width; ++r) out_inner.push_back(take(r, cut, length));
       }
-      return true;
+      return;
     }
     // A product whose cut falls inside one of its factors: split that factor first, then try again.
     for (std::size_t cut = 1; cut < length && depth < kMaxSplitDepth; ++cut) {
@@ -313,16 +313,16 @@ bool Atoms::split2(const Places& flat, std::int64_t outer, std::int64_t inner, c
       while (period < n && (n % period != 0 || !repeats(period))) ++period;
       if (period == n || period == 1) continue;
       Places part, a, b;
-      bool done = false;
       if (width < period && period % width == 0) {
         for (std::size_t r = 0; r < period; ++r) part.push_back(take(r, cut, length));
-        done = split2(part, static_cast<std::int64_t>(period / width), inner, why, a, b, depth + 1);
+        split2(part, static_cast<std::int64_t>(period / width), inner, why, a, b, depth + 1);
       } else if (width > period && width % period == 0) {
         for (std::size_t h = 0; h < n / period; ++h) part.push_back(take(h * period, 0, cut));
-        done = split2(part, outer, static_cast<std::int64_t>(width / period), why, a, b, depth + 1);
+        split2(part, outer, static_cast<std::int64_t>(width / period), why, a, b, depth + 1);
+      } else {
+        continue;
       }
-      if (done && depth < kMaxSplitDepth)
-        return split2(flat, outer, inner, why, out_outer, out_inner, depth + 1);
+      return split2(flat, outer, inner, why, out_outer, out_inner, depth + 1);
     }
   }
   const bool single = uniform && length == 1;
@@ -334,10 +334,11 @@ bool Atoms::split2(const Places& flat, std::int64_t outer, std::int64_t inner, c
       tuple.push_back(tuples_[out_inner[i % width]].front());
       join_place(flat[i], intern(std::move(tuple)), why);
     }
-    return true;
+    return;
   }
-  freeze(flat, {why.node, why.text + ": the axis is divided where its channels are no rectangle"});
-  return false;
+  // No product: the inner index is tied across the outer one, which then never goes.
+  for (std::size_t i = width; i < n; ++i) join_place(flat[i % width], flat[i], why);
+  out_inner.assign(flat.begin(), flat.begin() + inner);
 }
 
 }  // namespace compressor

@@ -77,12 +77,36 @@ TEST(Atoms, ACutInsideAFactorSplitsThatFactor) {
   EXPECT_EQ(atoms.classes(coarse[1][0]).size(), 2U);
 }
 
-TEST(Atoms, FactorsThatDoNotDivideFreeze) {
+TEST(Atoms, FactorsThatDoNotDivideTieTheInnerIndex) {
+  // 2 x 15 and 3 x 10 are both rectangles after position r goes from every block of 5.
   Atoms atoms;
   const Places flat = atoms.fresh(30);
   atoms.split(flat, Factors{2, 15}, kWhy);
-  atoms.split(flat, Factors{3, 10}, kWhy);
-  for (const Atom a : classes(atoms, flat)) EXPECT_NE(atoms.frozen(a), nullptr);
+  const auto parts = atoms.split(flat, Factors{3, 10}, kWhy);
+  EXPECT_TRUE(parts[0].empty());
+  ASSERT_EQ(parts[1].size(), 10U);
+  for (const Atom a : classes(atoms, flat)) {
+    const auto gone = falling(atoms, flat, a);
+    if (gone.size() == flat.size()) continue;  // the outer index of 2, all in one
+    EXPECT_EQ(gone.size(), 6U);
+    for (const std::size_t i : gone) EXPECT_EQ(i % 5, gone[0]);
+  }
+}
+
+TEST(Atoms, ListsEndToEndAreTiedWhenTheyAreCutInHalf) {
+  // The second unit of ShuffleNet v2: half of a shuffled list beside new channels, then [2, 4].
+  Atoms atoms;
+  const auto parts = atoms.split(atoms.fresh(8), Factors{2, 4}, kWhy);
+  const std::vector<Places> swapped = {parts[1], parts[0]};
+  const Places shuffled = atoms.merge(swapped, Factors{4, 2});
+  Places both(shuffled.begin(), shuffled.begin() + 4);
+  const Places fresh = atoms.fresh(4);
+  both.insert(both.end(), fresh.begin(), fresh.end());
+  const auto halves = atoms.split(both, Factors{2, 4}, kWhy);
+  EXPECT_TRUE(halves[0].empty());
+  EXPECT_EQ(halves[1], Places(shuffled.begin(), shuffled.begin() + 4));
+  EXPECT_EQ(atoms.classes(fresh[1]), atoms.classes(shuffled[1]));
+  for (const Atom a : classes(atoms, both)) EXPECT_EQ(atoms.frozen(a), nullptr);
 }
 
 TEST(Atoms, MergeAfterTransposeIsAShuffle) {

@@ -46,7 +46,8 @@ class Atoms {
   void approximate(const Places& places, const Reason& why);
 
   /// An axis of length f0 * f1 * ... seen as several axes, row-major; one list per factor. A flat position
-  /// becomes the tuple of its factors; freezes what is not rectangular. A factor of 1 is not tracked.
+  /// becomes the tuple of its factors. A factor of 1 is not tracked, nor is the outer one of what is no
+  /// product.
   std::vector<Places> split(const Places& flat, std::span<const std::int64_t> factors, const Reason& why);
   /// Several axes merged into one, row-major: tuples are concatenated. lengths[i] is the length of axis i,
   /// whose list may be untracked.
@@ -71,7 +72,7 @@ class Atoms {
   void define(Atom a, const std::vector<Atom>& tuple, const Reason& why);
   void join_place(Place a, Place b, const Reason& why);
   void expand(Atom a, std::vector<Atom>& out);
-  bool split2(const Places& flat, std::int64_t outer, std::int64_t inner, const Reason& why,
+  void split2(const Places& flat, std::int64_t outer, std::int64_t inner, const Reason& why,
               Places& out_outer, Places& out_inner, int depth);
   void freeze_atom(Atom a, const Reason& why);
 
