@@ -364,16 +364,30 @@ class Gatherer {
     return it->second;
   }
 
+  /// Nodes that compute with a weight, seen through those that only pass it on (tied weights of some
+  /// exporters).
+  template <class Visit>
+  static void each_reader(const Value& value, const Visit& visit) {
+    for (const Use& use : value.uses()) {
+      if (!use.node) continue;
+      if (use.node->is("Identity") || use.node->is("Cast")) {
+        each_reader(*use.node->output(0), visit);
+      } else {
+        visit(*use.node);
+      }
+    }
+  }
+
   void describe(ChannelGroup& group, const Info& info) {
     const auto add = [](std::vector<const Node*>& list, const Node* node) {
       if (node && std::find(list.begin(), list.end(), node) == list.end()) list.push_back(node);
     };
     for (const ConstantSlice& slice : info.slices) {
-      for (const Use& use : slice.value->uses()) {
-        if (slice.has(AxisRole::kProducer)) add(group.producers, use.node);
-        if (slice.has(AxisRole::kConsumer)) add(group.consumers, use.node);
-        if (!slice.has(AxisRole::kProducer) && !slice.has(AxisRole::kConsumer)) add(group.others, use.node);
-      }
+      each_reader(*slice.value, [&](const Node& node) {
+        if (slice.has(AxisRole::kProducer)) add(group.producers, &node);
+        if (slice.has(AxisRole::kConsumer)) add(group.consumers, &node);
+        if (!slice.has(AxisRole::kProducer) && !slice.has(AxisRole::kConsumer)) add(group.others, &node);
+      });
     }
     for (const std::size_t number : info.signature) {
       if (number >= axes_.size()) continue;
