@@ -41,7 +41,6 @@ class PassCommand : public ModelCommand {
     context.filter = select_.filter();
     context.filter.check_against(model);
     context.input_shapes = shape_.shapes(model);
-    context.max_memory = static_cast<std::uint64_t>(work_.max_memory->value_or(0) * 1048576.0);
     context.progress = [&](const std::string& what, double share) { terminal.progress(what, share); };
     report.add(run_pass(*pass_, model, context));
   }

@@ -55,7 +55,6 @@ class PassContext {
   /// Nodes the user wants touched; everything by default.
   NodeFilter filter;
   std::map<std::string, std::vector<std::int64_t>> input_shapes;  ///< by --input-shape
-  std::uint64_t max_memory = 0;  ///< bytes a pass should stay under; 0: no bound
   /// Called now and then with a short text and a share in [0, 1]; may be empty.
   std::function<void(const std::string& what, double share)> progress;
 

@@ -68,12 +68,7 @@ struct WorkOptions : Options {
   Option<std::int64_t> seed{*this, "seed", 0, "seed of all random numbers", Range::at_least(0)};
   Option<std::int64_t> threads{*this, "threads", 0, "threads to use; 0: one per processor",
                                Range{.low = 0, .high = 4096}};
-  Option<std::optional<double>> max_memory{*this, "max-memory", std::nullopt,
-                                           "MiB of memory that the work should stay under", Range::above(0)};
-  WorkOptions() {
-    threads.letter('j').no_effect();
-    max_memory.no_effect();
-  }
+  WorkOptions() { threads.letter('j').no_effect(); }
 };
 
 /// Gates that run the model on data. They need an engine that runs models, which this version does not have.
