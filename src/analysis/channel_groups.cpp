@@ -370,7 +370,7 @@ class Gatherer {
   static void each_reader(const Value& value, const Visit& visit) {
     for (const Use& use : value.uses()) {
       if (!use.node) continue;
-      if (use.node->is("Identity") || use.node->is("Cast")) {
+      if (use.node->is("Identity") || use.node->is("Cast") || use.node->is("Transpose")) {
         each_reader(*use.node->output(0), visit);
       } else {
         visit(*use.node);

@@ -133,9 +133,25 @@ void ChannelContext::freeze_all(const std::string& why) {
 
 void ChannelContext::role(std::size_t in, std::int64_t axis, AxisRole role) {
   const Value* value = node_.input(in);
-  if (!value || !(is_source(*value) || (value->producer() && value->producer()->is("ConstantOfShape"))))
-    return;
-  lists_.add_role(*value, axis < 0 ? axis + this->in(in).rank() : axis, role);
+  if (!value) return;
+  if (axis < 0) axis += this->in(in).rank();
+  // A weight may be transposed, cast or passed on on its way here.
+  for (const Node* node = value->producer(); node && !is_source(*value) && node->input(0);
+       node = value->producer()) {
+    if (node->is("Transpose")) {
+      const std::int64_t rank = facts_.of(*node->input(0)).rank();
+      std::vector<std::int64_t> reversed;
+      for (std::int64_t i = rank; i-- > 0;) reversed.push_back(i);
+      const std::vector<std::int64_t> perm = node->ints_or("perm", reversed);
+      if (axis < 0 || axis >= static_cast<std::int64_t>(perm.size())) return;
+      axis = perm[static_cast<std::size_t>(axis)];
+    } else if (!node->is("Cast") && !node->is("Identity")) {
+      break;
+    }
+    value = node->input(0);
+  }
+  const bool generated = value->producer() && value->producer()->is("ConstantOfShape");
+  if (is_source(*value) || generated) lists_.add_role(*value, axis, role);
 }
 
 void join_elementwise(ChannelContext& ctx, std::span<const std::size_t> inputs) {

@@ -150,7 +150,12 @@ class Fold {
     return made - freed <= (read <= kLittle ? options_.max_growth : read / 16);
   }
 
+  static bool is_view(const Node* node) {
+    return node->is("Transpose") || node->is("Cast") || node->is("Identity");
+  }
+
   std::int64_t fold_group(Group group) {
+    if (options_.keep_views && std::all_of(group.begin(), group.end(), is_view)) return 0;
     while (!group.empty()) {
       const std::unordered_set<const Node*> nodes(group.begin(), group.end());
       const std::vector<Result> results = results_of(group, nodes);

@@ -12,6 +12,8 @@ namespace compressor {
 struct FoldOptions {
   /// What is made from next to nothing (ConstantOfShape, Range, Tile..) may add this many bytes to the file.
   std::uint64_t max_growth = std::uint64_t{1} << 20U;
+  /// Weights that are only transposed, cast or passed on stay as the file has them.
+  bool keep_views = false;
   /// Operators of ai.onnx that are never computed here.
   std::vector<std::string> keep;
 };

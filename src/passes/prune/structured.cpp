@@ -32,7 +32,9 @@ class ChannelPruning {
       : model_(model), options_(options), context_(context), ratios_(*options.layers) {}
 
   void run() {
-    if (fold_weight_constants(model_))
+    FoldOptions fold;
+    fold.keep_views = true;
+    if (fold_weight_constants(model_, fold))
       context_.note("weights that were computed from constants were computed once, to be cut");
     for (const auto& [input, dims] : context_.input_shapes)
       channel_options_.infer.input_shapes[input] = sym_dims(dims);
