@@ -12,6 +12,7 @@
 #include "passes/prune/explain.h"
 #include "passes/prune/layer_ratios.h"
 #include "passes/prune/select.h"
+#include "passes/prune/untie.h"
 
 namespace compressor::prune {
 namespace {
@@ -32,6 +33,7 @@ class ChannelPruning {
       : model_(model), options_(options), context_(context), ratios_(*options.layers) {}
 
   void run() {
+    untie_vectors(model_);
     FoldOptions fold;
     fold.keep_views = true;
     if (fold_weight_constants(model_, fold))

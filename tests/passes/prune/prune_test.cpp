@@ -255,6 +255,25 @@ TEST(Prune, ExcludedMakersKeepTheirChannels) {
   EXPECT_EQ(context.result.done, 4 + 6);
 }
 
+TEST(Prune, AVectorThatLayersHappenToShareTiesNothing) {
+  Net n;
+  V x = n.input("x", {1, 3, 8, 8});
+  const V scale = n.positive({8});
+  const V shift = n.weight({8});
+  const V mean = n.weight({8});
+  for (int i = 0; i < 2; ++i) {
+    const V s = i == 0 ? scale : n.op("Identity", {scale});
+    x = n.relu(n.op("BatchNormalization", {n.conv(x, i == 0 ? 3 : 8, 8), s, shift, mean, n.positive({8})}));
+  }
+  n.output(n.linear(n.gap(x), 8, 5));
+  Model model = n.done();
+  Model copy = model.clone();
+  const PassResult r = run(copy, [](Prune& p) { p.explain.set(true); });
+  EXPECT_EQ(r.eligible, 2) << "the two layers are groups of their own";
+  EXPECT_EQ(run(model, [](Prune& p) { p.ratio.set(0.5); }).done, 4 + 4);
+  for (const Node& node : model.graph->nodes()) EXPECT_FALSE(node.is("Identity"));
+}
+
 TEST(Prune, TheWeakestBranchIsRemoved) {
   Model model = residual();
   const std::size_t nodes = model.graph->nodes().size();
