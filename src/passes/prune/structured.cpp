@@ -33,7 +33,7 @@ class ChannelPruning {
       : model_(model), options_(options), context_(context), ratios_(*options.layers) {}
 
   void run() {
-    untie_vectors(model_);
+    copies_ = untie_vectors(model_);
     FoldOptions fold;
     fold.keep_views = true;
     if (fold_weight_constants(model_, fold))
@@ -173,6 +173,7 @@ class ChannelPruning {
       }
       context_.skip(group.label(), group.producers[0]->op(), reasons_[i]);
     }
+    retie_vectors(*result.model, copies_, result.removed);
     context_.result.removed = std::move(result.removed);
     context_.result.changed = true;
     report_training_info();
@@ -235,6 +236,7 @@ class ChannelPruning {
   const Prune& options_;
   PassContext& context_;
   LayerRatios ratios_;
+  std::vector<VectorCopy> copies_;
   ChannelOptions channel_options_;
   std::optional<ChannelGroups> groups_;
   std::vector<std::string> reasons_;

@@ -1,7 +1,9 @@
 // untie:  b -> Add1, b -> Add2   ==>   b -> Add1, b' -> Add2   for a vector b.
 #include "passes/prune/untie.h"
 
+#include <algorithm>
 #include <set>
+#include <unordered_map>
 
 namespace compressor::prune {
 namespace {
@@ -21,12 +23,12 @@ class Untie {
  public:
   explicit Untie(Model& model) : model_(model) {}
 
-  std::int64_t run() {
+  std::vector<VectorCopy> run() {
     model_.each_graph([&](Graph& graph) {
       for (const Node* node : graph.node_list()) visit(graph, *node);
       drop_bypassed(graph);
     });
-    return copies_;
+    return std::move(copies_);
   }
 
  private:
@@ -42,7 +44,7 @@ class Untie {
       } else if (added) {
         it->second =
             graph.add_initializer(graph.fresh_name(vector->name() + "_copy"), *vector->initializer());
-        ++copies_;
+        copies_.push_back({it->second->name(), vector->name()});
       }
       if (it->second == node.input(i)) continue;
       if (node.input(i) != vector) bypassed_.insert(node.input(i)->producer());
@@ -64,13 +66,32 @@ class Untie {
   Model& model_;
   std::set<const Value*> taken_;
   std::set<const Node*> bypassed_;
-  std::int64_t copies_ = 0;
+  std::vector<VectorCopy> copies_;
 };
 
 }  // namespace
 
-std::int64_t untie_vectors(Model& model) {
+std::vector<VectorCopy> untie_vectors(Model& model) {
   return Untie(model).run();
+}
+
+void retie_vectors(Model& model, const std::vector<VectorCopy>& copies, std::vector<Removed>& removed) {
+  const auto positions = [&](const std::string& name) {
+    const auto it =
+        std::find_if(removed.begin(), removed.end(), [&](const Removed& r) { return r.tensor == name; });
+    return it == removed.end() ? std::vector<std::int64_t>() : it->index;
+  };
+  model.each_graph([&](Graph& graph) {
+    for (const VectorCopy& c : copies) {
+      const Value* copy = graph.find(c.copy);
+      const Value* original = copy ? graph.resolve(c.original) : nullptr;
+      if (!original || positions(c.copy) != positions(c.original)) continue;
+      const std::vector<Use> uses(copy->uses().begin(), copy->uses().end());
+      for (const Use& use : uses) graph.set_input(*use.node, use.index, original);
+      graph.erase_initializer(*copy);
+      std::erase_if(removed, [&](const Removed& r) { return r.tensor == c.copy; });
+    }
+  });
 }
 
 }  // namespace compressor::prune
