@@ -292,7 +292,7 @@ class Gatherer {
   void read_axis(const Value& value, std::int64_t axis, const Places& places) {
     if (places.empty()) return;
     const std::size_t number = axes_.size();
-    axes_.push_back({&value, axis});
+    axes_.emplace_back(&value, axis);
     const bool constant = is_constant(value);
     for (std::size_t i = 0; i < places.size(); ++i) {
       const std::vector<Atom>& classes = classes_of(places[i]);

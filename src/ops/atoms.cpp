@@ -205,12 +205,10 @@ Places Atoms::pick(const Places& list, std::span<const std::int64_t> positions) 
 
 Places Atoms::merge(std::span<const Places> axes, std::span<const std::int64_t> lengths) {
   CHECK(axes.size() == lengths.size());
-  std::int64_t total = 1;
   bool tracked = false;
   for (std::size_t i = 0; i < axes.size(); ++i) {
     CHECK(axes[i].empty() || static_cast<std::int64_t>(axes[i].size()) == lengths[i],
           "axis of {} with {} places", lengths[i], axes[i].size());
-    total *= lengths[i];
     tracked = tracked || !axes[i].empty();
   }
   if (!tracked) return {};

@@ -41,7 +41,7 @@ std::int64_t source(std::int64_t i, std::int64_t n, const std::string& mode) {
 }
 
 std::string mode_of(const Node& node) {
-  const std::string mode = node.string_or("mode", "constant");
+  std::string mode = node.string_or("mode", "constant");
   if (mode != "constant" && mode != "reflect" && mode != "edge" && mode != "wrap") {
     throw Error::model("node '{}' (Pad): mode is '{}', expected constant, reflect, edge or wrap",
                        node.label(), mode);

@@ -9,7 +9,7 @@ namespace {
 Ints permutation(const Node& node, std::int64_t rank) {
   Ints reversed(static_cast<std::size_t>(rank));
   std::iota(reversed.rbegin(), reversed.rend(), 0);
-  const Ints perm = axes_in(node, node.ints_or("perm", reversed), rank);
+  Ints perm = axes_in(node, node.ints_or("perm", reversed), rank);
   if (static_cast<std::int64_t>(perm.size()) != rank) {
     throw Error::model("node '{}' (Transpose): perm has {} axes, expected {}", node.label(), perm.size(),
                        rank);

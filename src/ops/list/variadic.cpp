@@ -9,7 +9,7 @@ namespace {
 /// NaN wins, as in numpy.
 template <class T>
 bool is_nan(T v) {
-  return v != v;
+  return v != v;  // NOLINT(misc-redundant-expression): only NaN differs from itself
 }
 
 template <class T>
