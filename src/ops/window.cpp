@@ -105,7 +105,7 @@ SymDim Window::transposed(std::size_t axis, const SymDim& in, std::int64_t outpu
   const std::int64_t stride = strides[axis];
   const SymDim full = in * stride + (extent(axis) + (output_padding - stride));
   if (!is_same(auto_pad)) return full - (pad_begin[axis] + pad_end[axis]);
-  const SymDim same = in * stride;
+  SymDim same = in * stride;
   if (!full.is_number() || !same.is_number()) return same;
   return std::min(full.number(), same.number());
 }
