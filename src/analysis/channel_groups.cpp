@@ -237,6 +237,7 @@ class Gatherer {
       group_of_[root] = it->second;
       group.outer = group.outer || info.outer;
       group.has_free_inner = group.has_free_inner || info.has_free_inner;
+      group.has_free_outer = group.has_free_outer || info.has_free_outer;
       if (group.units.empty()) group.frozen = why;
       ChannelUnit unit;
       unit.root = root;
@@ -253,6 +254,7 @@ class Gatherer {
     std::vector<ConstantSlice> slices;
     bool outer = false;
     bool has_free_inner = false;
+    bool has_free_outer = false;
   };
   static constexpr std::size_t kFree = SIZE_MAX;
   static constexpr std::size_t kFrozen = SIZE_MAX - 1;
@@ -303,6 +305,7 @@ class Gatherer {
           if (constant) info.slices.push_back({&value, axis, result_.lists.roles(value, axis), {}});
         }
         if (constant) info.slices.back().positions.push_back(static_cast<std::int64_t>(i));
+        info.has_free_outer = info.has_free_outer || (k > 0 && is_free(classes[k - 1]));
         if (k + 1 < classes.size() && !info.has_free_inner) {
           info.outer = true;
           info.has_free_inner = std::any_of(classes.begin() + static_cast<std::ptrdiff_t>(k) + 1,

@@ -62,7 +62,8 @@ enum class Outcome { kChanged, kAdapts, kCannot };
 /// Makes element `position` of the integers that `reader` reads at input `index` equal `value`.
 class ElementEdit {
  public:
-  ElementEdit(Graph& graph, const FactsMap& before) : graph_(graph), before_(before) {}
+  ElementEdit(Graph& graph, std::int64_t opset, const FactsMap& before)
+      : graph_(graph), opset_(opset), before_(before) {}
 
   Outcome apply(const Node& reader, std::size_t index, std::int64_t position, std::int64_t value,
                 int depth = 0) {
@@ -77,14 +78,13 @@ class ElementEdit {
         node->is("Reshape")) {
       return through(reader, index, *node, position, value, depth);
     }
-    if (node->is("Shape") || node->is("Gather") || node->is("Slice") || node->is("Div") || node->is("Mul") ||
-        node->is("Add") || node->is("Sub") || node->is("Size") || node->is("Mod") || node->is("Floor") ||
-        node->is("Where") || node->is("ConstantOfShape") || node->is("Equal") || node->is("Expand") ||
-        node->is("Split") || node->is("ReduceProd")) {
-      return Outcome::kAdapts;  // computed from a shape; the check after the cut tells whether it came out
-                                // right
-    }
-    return Outcome::kCannot;
+    const Facts& facts = before_.of(*v);
+    const auto at = static_cast<std::size_t>(position);
+    const bool known = facts.contents && at < facts.contents->size() && (*facts.contents)[at].is_number();
+    if (known && facts.rank() == 1) return patch(reader, index, *v, facts, position, value);
+    // Computed from a shape that is not known before the model runs: the number follows the cut by itself.
+    // The check after the cut tells whether it did.
+    return node->domain().empty() ? Outcome::kAdapts : Outcome::kCannot;
   }
 
  private:
@@ -105,6 +105,44 @@ class ElementEdit {
     edited.field = constant.field;
     graph_.set_input(reader, index, new_constant(graph_, v, std::move(edited)));
     return Outcome::kChanged;
+  }
+
+  /// v -> reader  ==>  Concat(v[0 : p], value, v[p + 1 : n]) -> reader: works whatever made v.
+  Outcome patch(const Node& reader, std::size_t index, const Value& v, const Facts& facts,
+                std::int64_t position, std::int64_t value) {
+    if ((*facts.contents)[static_cast<std::size_t>(position)] == SymDim(value)) return Outcome::kAdapts;
+    const auto n = static_cast<std::int64_t>(facts.contents->size());
+    const double number = static_cast<double>(value);
+    std::vector<const Value*> pieces;
+    if (position > 0) pieces.push_back(&slice(reader, v, 0, position));
+    pieces.push_back(new_constant(graph_, v, Tensor::of(facts.dtype, {1}, std::span(&number, 1))));
+    if (position + 1 < n) pieces.push_back(&slice(reader, v, position + 1, n));
+    NodeSpec spec;
+    spec.op = "Concat";
+    spec.inputs = std::move(pieces);
+    spec.outputs = {graph_.fresh_name(v.name() + "_pruned")};
+    spec.name = spec.outputs[0];
+    spec.attributes.emplace_back("axis", std::int64_t{0});
+    graph_.set_input(reader, index, graph_.add_node(std::move(spec), &reader).output(0));
+    return Outcome::kChanged;
+  }
+
+  const Value& slice(const Node& before, const Value& v, std::int64_t begin, std::int64_t end) {
+    NodeSpec spec;
+    spec.op = "Slice";
+    spec.inputs = {&v};
+    spec.outputs = {graph_.fresh_name(v.name() + "_part")};
+    spec.name = spec.outputs[0];
+    if (opset_ < 10) {
+      spec.attributes.emplace_back("starts", Attribute::Ints{begin});
+      spec.attributes.emplace_back("ends", Attribute::Ints{end});
+    } else {
+      for (const std::int64_t bound : {begin, end}) {
+        spec.inputs.push_back(
+            new_constant(graph_, v, Tensor::of({1}, std::span<const std::int64_t>(&bound, 1))));
+      }
+    }
+    return *graph_.add_node(std::move(spec), &before).output(0);
   }
 
   /// A copy of `node` for this reader alone, unless it is the only reader already.
@@ -130,20 +168,32 @@ class ElementEdit {
       const Facts& piece = before_.of(*concat.input(i));
       if (!piece.ranked || piece.rank() != 1 || !piece.dims[0].is_number()) return Outcome::kCannot;
       const std::int64_t n = piece.dims[0].number();
-      if (position < at + n) {
-        if (const auto constant = constant_of(*concat.input(i));
-            constant && to_ints(*constant)[static_cast<std::size_t>(position - at)] == value) {
-          return Outcome::kAdapts;
-        }
-        if (!constant_of(*concat.input(i)) && !concat.input(i)->producer()) return Outcome::kCannot;
-        // Look before copying: what adapts by itself needs no copy.
-        if (adapts(*concat.input(i))) return Outcome::kAdapts;
-        const Node& own = own_copy(reader, index, concat);
-        return apply(own, i, position - at, value, depth + 1);
-      }
+      if (position < at + n) return edit_piece(reader, index, concat, i, piece, position - at, value, depth);
       at += n;
     }
     return Outcome::kCannot;
+  }
+
+  /// Piece `i` of a Concat holds the element. A known number becomes a constant, whatever it was computed
+  /// from: the width of another tensor may have the same value by chance.
+  Outcome edit_piece(const Node& reader, std::size_t index, const Node& concat, std::size_t i,
+                     const Facts& piece, std::int64_t position, std::int64_t value, int depth) {
+    const auto known = piece.contents ? numbers(*piece.contents) : std::nullopt;
+    if (known && position < static_cast<std::int64_t>(known->size())) {
+      std::vector<double> edited(known->begin(), known->end());
+      if (edited[static_cast<std::size_t>(position)] == static_cast<double>(value) &&
+          constant_of(*concat.input(i)))
+        return Outcome::kAdapts;
+      edited[static_cast<std::size_t>(position)] = static_cast<double>(value);
+      const Node& own = own_copy(reader, index, concat);
+      const Dims shape{static_cast<std::int64_t>(edited.size())};
+      graph_.set_input(own, i,
+                       new_constant(graph_, *concat.input(i), Tensor::of(piece.dtype, shape, edited)));
+      return Outcome::kChanged;
+    }
+    if (!concat.input(i)->producer()) return Outcome::kCannot;
+    if (adapts(*concat.input(i))) return Outcome::kAdapts;  // look before copying
+    return apply(own_copy(reader, index, concat), i, position, value, depth + 1);
   }
 
   static bool adapts(const Value& v) {
@@ -163,6 +213,7 @@ class ElementEdit {
   }
 
   Graph& graph_;
+  std::int64_t opset_;
   const FactsMap& before_;
 };
 
@@ -179,7 +230,7 @@ void ShrinkContext::set_element(std::size_t i, std::int64_t position, std::int64
       set_constant(i, Tensor::of(facts.dtype, *shape, std::vector<double>(known->begin(), known->end())));
     }
   }
-  ElementEdit edit(holder(graph_, node_), before_);
+  ElementEdit edit(holder(graph_, node_), opset_, before_);
   if (edit.apply(node_, i, position, value) == Outcome::kCannot) {
     fail("element {} of '{}' holds a channel count that cannot be changed to {}", position,
          node_.input(i) ? node_.input(i)->name() : "", value);

@@ -47,6 +47,8 @@ struct ChannelGroup {
   bool outer = false;
   /// ... and that factor may be removed itself.
   bool has_free_inner = false;
+  /// A factor that may be removed stands to the left: kv heads before the query heads that share them.
+  bool has_free_outer = false;
   std::string frozen;  ///< why it may not be cut; empty when it may
   /// Nodes that read the group's constants: makers of the channels, their readers, and all else (norms,
   /// biases).

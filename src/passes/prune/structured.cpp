@@ -21,8 +21,9 @@ namespace {
 constexpr int kMaxBlocked = 200;
 
 bool wanted(const ChannelGroup& group, const std::string& granularity) {
-  if (granularity == "head") return group.outer;
-  if (group.has_free_inner) return false;  // its inner factor is cut instead
+  if (granularity == "head")
+    return group.outer && !group.has_free_outer;  // kv heads with all that share them
+  if (group.has_free_inner) return false;         // its inner factor is cut instead
   if (granularity == "channel") return true;
   return name(group.kind) == granularity;
 }
@@ -165,6 +166,7 @@ class ChannelPruning {
     }
     for (std::size_t i = 0; i < reasons_.size(); ++i) {
       if (reasons_[i].empty() || reasons_[i] == kOtherGranularity) continue;
+      if (groups_->groups[i].has_free_inner) continue;  // the axis is cut by its inner factor
       const ChannelGroup& group = groups_->groups[i];
       if (group.producers.empty()) continue;  // nobody makes these: an image's colours, a table of positions
       if (reasons_[i].starts_with("graph ")) {  // the interface of the model was never in question
@@ -214,14 +216,15 @@ class ChannelPruning {
     int through_norm = 0;
     for (std::size_t i = 0; i < reasons_.size(); ++i) {
       if (groups_->groups[i].producers.empty()) continue;
-      ++counts[reasons_[i]];
+      ++counts[reasons_[i] == kOtherGranularity ? "the model's channels are of other granularities"
+                                                : reasons_[i]];
       if (reasons_[i].find("--through-norm") != std::string::npos) ++through_norm;
     }
     if (counts.empty()) return "the model has no weights that make channels";
     const auto most = std::max_element(counts.begin(), counts.end(),
                                        [](const auto& a, const auto& b) { return a.second < b.second; });
     std::string text = fmt::format("{} ({} of {} groups)", most->first, most->second, reasons_.size());
-    if (through_norm > 0 && !*options_.through_norm) {
+    if (most->second <= through_norm && !*options_.through_norm) {
       text = fmt::format(
           "{} of {} groups are read by a mean, softmax or norm over their channels; --through-norm cuts "
           "them, but not exactly",
