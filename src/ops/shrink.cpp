@@ -62,8 +62,8 @@ enum class Outcome { kChanged, kAdapts, kCannot };
 /// Makes element `position` of the integers that `reader` reads at input `index` equal `value`.
 class ElementEdit {
  public:
-  ElementEdit(Graph& graph, std::int64_t opset, const FactsMap& before)
-      : graph_(graph), opset_(opset), before_(before) {}
+  ElementEdit(Graph& graph, std::int64_t opset, const FactsMap& before, bool assumed)
+      : graph_(graph), opset_(opset), before_(before), assumed_(assumed) {}
 
   Outcome apply(const Node& reader, std::size_t index, std::int64_t position, std::int64_t value,
                 int depth = 0) {
@@ -179,7 +179,7 @@ class ElementEdit {
   Outcome edit_piece(const Node& reader, std::size_t index, const Node& concat, std::size_t i,
                      const Facts& piece, std::int64_t position, std::int64_t value, int depth) {
     const auto known = piece.contents ? numbers(*piece.contents) : std::nullopt;
-    if (known && position < static_cast<std::int64_t>(known->size())) {
+    if (known && position < static_cast<std::int64_t>(known->size()) && (known->size() == 1 || !assumed_)) {
       std::vector<double> edited(known->begin(), known->end());
       if (edited[static_cast<std::size_t>(position)] == static_cast<double>(value) &&
           constant_of(*concat.input(i)))
@@ -215,6 +215,7 @@ class ElementEdit {
   Graph& graph_;
   std::int64_t opset_;
   const FactsMap& before_;
+  bool assumed_;
 };
 
 }  // namespace
@@ -222,7 +223,7 @@ class ElementEdit {
 void ShrinkContext::set_element(std::size_t i, std::int64_t position, std::int64_t value) {
   // Numbers that are known although they are computed become a constant: what follows from the cut is set by
   // rules like the one that asks, element by element.
-  if (const Value* v = node_.input(i); v && !constant_of(*v)) {
+  if (const Value* v = node_.input(i); v && !assumed_ && !constant_of(*v)) {
     const Facts& facts = before_.of(*v);
     const auto shape = facts.shape();
     const auto known = facts.contents ? numbers(*facts.contents) : std::nullopt;
@@ -230,7 +231,7 @@ void ShrinkContext::set_element(std::size_t i, std::int64_t position, std::int64
       set_constant(i, Tensor::of(facts.dtype, *shape, std::vector<double>(known->begin(), known->end())));
     }
   }
-  ElementEdit edit(holder(graph_, node_), opset_, before_);
+  ElementEdit edit(holder(graph_, node_), opset_, before_, assumed_);
   if (edit.apply(node_, i, position, value) == Outcome::kCannot) {
     fail("element {} of '{}' holds a channel count that cannot be changed to {}", position,
          node_.input(i) ? node_.input(i)->name() : "", value);

@@ -109,8 +109,15 @@ class ShrinkContext {
  public:
   /// The old positions that stay on an axis, ascending; null when nothing was removed from it.
   using KeptFn = std::function<const std::vector<std::int64_t>*(const Value&, std::int64_t)>;
-  ShrinkContext(Graph& graph, const Node& node, std::int64_t opset, const FactsMap& before, KeptFn kept)
-      : graph_(graph), node_(node), opset_(opset), before_(before), kept_(std::move(kept)) {}
+  /// `assumed`: the facts hold for shapes that the user gave, and the model must go on to run at others.
+  ShrinkContext(Graph& graph, const Node& node, std::int64_t opset, const FactsMap& before, KeptFn kept,
+                bool assumed = false)
+      : graph_(graph),
+        node_(node),
+        opset_(opset),
+        before_(before),
+        kept_(std::move(kept)),
+        assumed_(assumed) {}
 
   const Node& node() const { return node_; }
   std::int64_t opset() const { return opset_; }
@@ -144,6 +151,7 @@ class ShrinkContext {
   std::int64_t opset_;
   const FactsMap& before_;
   KeptFn kept_;
+  bool assumed_;
 };
 
 }  // namespace ops

@@ -89,6 +89,8 @@ SymDim symbolic_length(const SymDim& n, const SymDim& start, const SymDim& end, 
   const bool whole = start == SymDim(0) && step == 1;
   const bool to_end = end == n || (end.is_number() && end.number() >= kFar);
   if (whole && to_end) return n;
+  // A table that is read up to the length of the input is taken to be long enough: x[0 : T] has T rows.
+  if (whole && n.is_number() && !end.is_number() && !end.is_unknown()) return end;
   if (step != 1 || !start.is_number()) return {};
   if (start.number() >= 0 && to_end) return n - start;
   if (start.number() < 0 && to_end && n.is_number()) return std::min(-start.number(), n.number());
@@ -141,6 +143,18 @@ Ints positions_of(const Cut& cut) {
   return positions;
 }
 
+/// False where the axes are known and this is none of them.
+bool may_name(const ChannelContext& ctx, std::int64_t axis) {
+  if (ctx.has(3)) {
+    const auto axes = known_setting(ctx, 3, "axes");
+    if (!axes) return true;
+    const Ints named = axes_in(ctx.node(), *axes, ctx.in(0).rank());
+    return std::find(named.begin(), named.end(), axis) != named.end();
+  }
+  const std::int64_t count = ctx.has(1) && ctx.in(1).ranked && ctx.in(1).rank() == 1 ? ctx.in_dim(1, 0) : -1;
+  return count < 0 || axis < count;
+}
+
 void channels(ChannelContext& ctx) {
   const Facts& x = ctx.in(0);
   if (!ctx.wants(0) || !carries_channels(x)) return;
@@ -149,10 +163,10 @@ void channels(ChannelContext& ctx) {
     const Places& list = ctx.in_list(0, axis);
     if (list.empty()) continue;
     if (!bounds) {
-      if (ctx.out(0).ranked && ctx.out_dim(0, axis) == ctx.in_dim(0, axis)) {
-        ctx.set_out(0, axis, list);  // whatever the bounds are, nothing is taken away here
-      }
-      ctx.freeze(0, axis, "is sliced at bounds that are not constant");
+      const bool same_length = ctx.out(0).ranked && ctx.out_dim(0, axis) == ctx.in_dim(0, axis);
+      if (same_length) ctx.set_out(0, axis, list);  // whatever the bounds are, nothing is taken away here
+      if (!same_length || may_name(ctx, axis))
+        ctx.freeze(0, axis, "is sliced at bounds that are not constant");
       continue;
     }
     const auto it = std::find(bounds->axes.begin(), bounds->axes.end(), axis);

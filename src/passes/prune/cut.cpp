@@ -104,8 +104,10 @@ class Cutter {
       const ops::Op* op = ops::find_op(copy_, *node);
       if (!op || !op->shrink || !touched(*node)) continue;
       at_ = node->id();
-      ops::ShrinkContext context(graph, *node, ops::opset_of(copy_, *node), before_,
-                                 [this](const Value& v, std::int64_t axis) { return kept(v, axis); });
+      ops::ShrinkContext context(
+          graph, *node, ops::opset_of(copy_, *node), before_,
+          [this](const Value& v, std::int64_t axis) { return kept(v, axis); },
+          !options_.infer.input_shapes.empty());
       op->shrink(context);
     }
   }

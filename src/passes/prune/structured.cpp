@@ -233,7 +233,7 @@ class ChannelPruning {
     return text + "; --explain tells all";
   }
 
-  static constexpr const char* kOtherGranularity = "is of another granularity";
+  static constexpr const char* kOtherGranularity = "the channels are of another granularity";
 
   Model& model_;
   const Prune& options_;
