@@ -237,7 +237,6 @@ class Gatherer {
       group_of_[root] = it->second;
       group.outer = group.outer || info.outer;
       group.has_free_inner = group.has_free_inner || info.has_free_inner;
-      group.has_free_outer = group.has_free_outer || info.has_free_outer;
       if (group.units.empty()) group.frozen = why;
       ChannelUnit unit;
       unit.root = root;
@@ -254,7 +253,6 @@ class Gatherer {
     std::vector<ConstantSlice> slices;
     bool outer = false;
     bool has_free_inner = false;
-    bool has_free_outer = false;
   };
   static constexpr std::size_t kFree = SIZE_MAX;
   static constexpr std::size_t kFrozen = SIZE_MAX - 1;
@@ -305,7 +303,6 @@ class Gatherer {
           if (constant) info.slices.push_back({&value, axis, result_.lists.roles(value, axis), {}});
         }
         if (constant) info.slices.back().positions.push_back(static_cast<std::int64_t>(i));
-        info.has_free_outer = info.has_free_outer || (k > 0 && is_free(classes[k - 1]));
         if (k + 1 < classes.size() && !info.has_free_inner) {
           info.outer = true;
           info.has_free_inner = std::any_of(classes.begin() + static_cast<std::ptrdiff_t>(k) + 1,
@@ -334,6 +331,13 @@ class Gatherer {
         open.pop_back();
         if (below[group].insert(g).second && inner.contains(g))
           open.insert(open.end(), inner[g].begin(), inner[g].end());
+      }
+    }
+    for (const auto& [group, reached] : below) {
+      if (!result_.groups[group].frozen.empty()) continue;
+      for (const std::size_t g :
+           reached) {  // above it everywhere: kv heads above the query heads that share them
+        if (!below.contains(g) || !below[g].contains(group)) result_.groups[g].has_free_outer = true;
       }
     }
     for (const auto& [group, reached] : below) {

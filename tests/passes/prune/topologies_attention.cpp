@@ -215,7 +215,8 @@ std::vector<Topology> attention_topologies() {
   list.push_back({"packed projection", packed(), 2, 2});
   list.push_back({"fused flat projection", fused_flat(), 2 + 2, 2});
   list.push_back({"cross attention", cross(), 2 + 4, 2});
-  list.push_back({"grouped queries", grouped_query(), 2 + 2, 2 + 1});
+  list.push_back(
+      {"grouped queries", grouped_query(), 2 + 2, 2});  // kv heads, with the queries that share them
   list.push_back({"multi query", multi_query(), 2 + 2, 4});
   list.push_back({"rotary", rotary(), 2 + 2, 2});
   list.push_back({"by einsum", by_einsum(), 2 + 2 + 2});
