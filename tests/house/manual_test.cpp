@@ -40,7 +40,7 @@ std::string wrong_with(const std::string& call) {
   std::istringstream words(call);
   std::string command;
   words >> command;
-  if (command.rfind("-", 0) == 0) return command == "--help" || command == "--version" ? "" : "no such flag";
+  if (command.starts_with('-')) return command == "--help" || command == "--version" ? "" : "no such flag";
   const std::vector<std::string> known = commands();
   if (std::find(known.begin(), known.end(), command) == known.end()) return "no command '" + command + "'";
   for (std::string word; words >> word;) {

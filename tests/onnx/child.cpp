@@ -8,7 +8,7 @@
 #include <array>
 #include <cstdlib>
 
-extern char** environ;
+extern char** environ;  // NOLINT(readability-redundant-declaration)
 
 namespace compressor::test {
 namespace {

@@ -56,7 +56,7 @@ TEST(Convert, ConstantsToInitializers) {
   auto expected = with_constants();
   auto& graph = *expected.mutable_graph();
   const auto take = [](::onnx::GraphProto& g, int node) {
-    const ::onnx::NodeProto taken = g.node(node);
+    ::onnx::NodeProto taken = g.node(node);
     g.mutable_node()->DeleteSubrange(node, 1);
     return taken;
   };

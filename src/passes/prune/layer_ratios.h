@@ -22,7 +22,7 @@ class LayerRatios {
   struct Entry {
     std::string op;
     std::regex expression;
-    double ratio;
+    double ratio = 0;
   };
   std::vector<Entry> entries_;
 };
