@@ -156,8 +156,8 @@ void Rewriter::replace(const Value& from, const Value& to) {
 
 void Rewriter::replace(const Value& from, Tensor tensor) {
   const Node& node = *from.producer();
-  const std::string name =
-      from.name();               // NOLINT(performance-unnecessary-copy-initialization): outlives the value
+  // NOLINTNEXTLINE(performance-unnecessary-copy-initialization): the name outlives the value
+  const std::string name = from.name();
   if (from.is_graph_output()) {  // an output is computed by a node
     NodeSpec spec{.op = "Constant", .outputs = {name}};
     spec.attributes.emplace_back("value", std::move(tensor));
