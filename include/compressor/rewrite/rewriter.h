@@ -103,7 +103,7 @@ class Rewriter {
   std::int64_t dropped_inputs() const { return dropped_inputs_; }
   struct Skip {
     std::string node, op, why;
-    auto operator<=>(const Skip&) const = default;
+    auto operator<=>(const Skip&) const = default;  // NOLINT(modernize-use-nullptr): not one in sight
   };
   const std::vector<Skip>& skips() const { return skips_; }
 

@@ -133,8 +133,8 @@ Mask cut_mask(DType type, KeysOf<Key> order, Key threshold, std::uint64_t until)
   const auto width = static_cast<std::size_t>(bits(type)) / 8;
   Mask mask;
   mask.zero = [=, order = std::move(order)](std::uint64_t first, std::span<std::byte> elements) {
-    std::array<Key, kBlock>
-        keys;  // NOLINT(cppcoreguidelines-pro-type-member-init): filled below, too large to clear
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): filled below, too large to clear
+    std::array<Key, kBlock> keys;
     const std::uint64_t last = first + elements.size() / width;
     while (first < last) {
       // Ties are zeroed up to `until`: a block lies on one side of it.
