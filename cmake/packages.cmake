@@ -9,7 +9,17 @@ find_package(Eigen3 REQUIRED NO_MODULE)
 find_package(CLI11 REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(PkgConfig REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(PNG REQUIRED)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(TURBOJPEG REQUIRED IMPORTED_TARGET libturbojpeg)
+
+# oneDNN: every call to it stands in one file of src/kernels.
+find_library(DNNL_LIBRARY dnnl REQUIRED)
+find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.hpp REQUIRED)
+add_library(dnnl_ext INTERFACE)
+target_include_directories(dnnl_ext SYSTEM INTERFACE ${DNNL_INCLUDE_DIR})
+target_link_libraries(dnnl_ext INTERFACE ${DNNL_LIBRARY})
 
 # libonnx: the distribution's CMake file asks for more than the protobuf classes we need.
 find_library(ONNX_PROTO_LIBRARY onnx_proto REQUIRED)
