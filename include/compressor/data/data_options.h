@@ -1,0 +1,47 @@
+// data_options: the settings of data as commands, passes and recipes share them, each declared once.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "compressor/base/option.h"
+#include "compressor/data/dataset.h"
+#include "compressor/data/loader.h"
+#include "compressor/data/preprocess.h"
+
+namespace compressor {
+
+/// Which data, and how it is made fit for the model.
+struct DataOptions : Options {
+  Option<std::optional<std::string>> data{*this, "data", std::nullopt, "data set: a file or a folder"};
+  Option<std::int64_t> samples{*this, "samples", 0, "use at most so many samples; 0: all",
+                               Range::at_least(0)};
+  Option<std::string> preprocess{*this, "preprocess", "",
+                                 "from pictures to numbers: a preset, settings, or both (imagenet,crop=227)"};
+  Option<std::string> split{*this, "split", "", "part of the data: train, test, val or a subfolder"};
+  Option<std::string> format{*this, "data-format", "", "format of the data where looking is not enough"};
+  Option<std::string> labels{*this, "labels", "", "file with a name and a class a line"};
+  Option<std::string> tokenizer{*this, "tokenizer", "",
+                                "tokenizer file of text; without one bytes are the tokens"};
+  Option<std::int64_t> window{*this, "window", 0,
+                              "tokens of a text sample, values of a sound; 0: 256, the whole file",
+                              Range::at_least(0)};
+  Option<std::string> on_corrupt{*this, "on-corrupt", "error", "what a damaged sample is",
+                                 Choices{{"error", "skip"}}};
+  DataOptions();
+
+  OpenOptions open_options() const;
+  /// Opens what --data names, preferring the split `prefer`. Throws Error::usage when it is not given.
+  std::unique_ptr<Dataset> open(const std::string& prefer = "") const;
+  /// What --preprocess says, else the `data.yaml` beside the data, else nothing changed but the type.
+  Preprocess preprocessing() const;
+  /// Batch size, seed, threads and input are the caller's.
+  LoaderOptions loader_options() const;
+};
+
+/// The `preprocess` of the data.yaml that belongs to the data at `path`; nullopt when there is none.
+std::optional<Preprocess> preprocess_beside(const std::string& path);
+
+}  // namespace compressor
