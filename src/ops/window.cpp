@@ -114,6 +114,52 @@ bool Window::is_identity(std::size_t axis) const {
   return kernel[axis] == SymDim(1) && strides[axis] == 1 && pad_begin[axis] == 0 && pad_end[axis] == 0;
 }
 
+FixedWindow fix(const Node& node, const Window& window, std::span<const std::int64_t> in) {
+  FixedWindow w{.in = {in.begin(), in.end()},
+                .out = {},
+                .kernel = {},
+                .strides = window.strides,
+                .dilations = window.dilations,
+                .begin = window.pad_begin,
+                .end = window.pad_end};
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    if (!window.kernel[i].is_number()) fail(node, "kernel_shape is missing");
+    w.kernel.push_back(window.kernel[i].number());
+    w.out.push_back(window.places(i, in[i]).number());
+    const std::int64_t reach = window.extent(i).number();
+    if (w.out[i] < 0 || (w.out[i] == 0 && in[i] > 0)) {
+      fail(node, "window reaches over {} positions of axis {}, but the input has {} and {} of padding", reach,
+           i + 2, in[i], w.begin[i] + w.end[i]);
+    }
+    if (!is_same(window.auto_pad)) continue;
+    const std::int64_t need = std::max<std::int64_t>(0, (w.out[i] - 1) * w.strides[i] + reach - in[i]);
+    w.begin[i] = window.auto_pad == Window::AutoPad::kSameUpper ? need / 2 : need - need / 2;
+    w.end[i] = need - w.begin[i];
+  }
+  return w;
+}
+
+std::int64_t FixedWindow::in_plane() const {
+  return static_cast<std::int64_t>(num_elements(in));
+}
+
+std::int64_t FixedWindow::out_plane() const {
+  return static_cast<std::int64_t>(num_elements(out));
+}
+
+std::int64_t FixedWindow::taps() const {
+  return static_cast<std::int64_t>(num_elements(kernel));
+}
+
+// 0 <= place * stride + tap * dilation - begin < in
+std::pair<std::int64_t, std::int64_t> FixedWindow::inside(std::size_t axis, std::int64_t tap) const {
+  const std::int64_t shift = begin[axis] - tap * dilations[axis];
+  const std::int64_t first = std::clamp<std::int64_t>(ceil_div(shift, strides[axis]), 0, out[axis]);
+  const std::int64_t last =
+      std::clamp<std::int64_t>(ceil_div(in[axis] + shift, strides[axis]), first, out[axis]);
+  return {first, last};
+}
+
 void pass_around_window(ChannelContext& ctx, const Window& window) {
   ctx.pass(0, 0, 0, 0);
   for (std::size_t i = 0; i < window.size(); ++i) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "compressor/ops/channels.h"
@@ -32,6 +34,21 @@ struct Window {
 /// `n` spatial axes; `kernel` is the weight's, or empty when kernel_shape must say it. Throws Error::model
 /// for attributes of another length, strides or dilations below 1, a kernel that disagrees with the weight.
 Window read_window(const Node& node, std::size_t n, const SymDims& kernel);
+/// A window over axes of known lengths: nothing is left to be worked out.
+struct FixedWindow {
+  std::vector<std::int64_t> in, out, kernel, strides, dilations, begin, end;  ///< [n]; begin, end: padding
+
+  std::size_t size() const { return in.size(); }
+  std::int64_t in_plane() const;
+  std::int64_t out_plane() const;
+  std::int64_t taps() const;
+  /// First and one past the last place whose tap `tap` of an axis falls inside the input.
+  std::pair<std::int64_t, std::int64_t> inside(std::size_t axis, std::int64_t tap) const;
+};
+
+/// `window` over axes of lengths `in`; throws Error::model when it has no place there.
+FixedWindow fix(const Node& node, const Window& window, std::span<const std::int64_t> in);
+
 /// Batch axis 0 of input 0 and every spatial axis that the window leaves alone pass to output 0; the other
 /// spatial axes freeze.
 void pass_around_window(ChannelContext& ctx, const Window& window);

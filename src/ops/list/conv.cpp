@@ -1,5 +1,9 @@
 // Conv: convolution; com.microsoft's FusedConv is one with a sum and an activation behind it.
-#include "ops/convolution.h"
+#include <algorithm>
+
+#include "ops/convolve.h"
+#include "ops/gate.h"
+#include "ops/real.h"
 
 namespace compressor::ops {
 namespace {
@@ -30,14 +34,56 @@ void fused_channels(ChannelContext& ctx) {
   ctx.set_out(0, 1, ctx.in_list(1, 0));
 }
 
+void compute(ComputeContext& ctx) {
+  ctx.set(0, convolve(ctx, {}));
+}
+
+std::optional<Gate> fused_gate(const ComputeContext& ctx) {
+  const std::string name = ctx.node().string_or("activation", "");
+  if (name.empty()) return std::nullopt;
+  auto gate = Gate::named(name);
+  if (!gate) ctx.fail("activation is '{}', which is not known", name);
+  const std::vector<float> parameters = ctx.node().floats_or("activation_params", {});
+  if (!parameters.empty()) gate->alpha = parameters[0];
+  if (parameters.size() > 1) gate->beta = parameters[1];
+  return gate;
+}
+
+// gate(conv(x, w, b) + z)
+void fused_compute(ComputeContext& ctx) {
+  Tensor y = convolve(ctx, {});
+  const auto gate = fused_gate(ctx);
+  if (!gate && !ctx.has(3)) return ctx.set(0, std::move(y));
+  if (ctx.has(3) && ctx.in(3).shape != y.shape) {
+    ctx.fail("what is added is {}, expected {}", to_string(ctx.in(3).shape), to_string(y.shape));
+  }
+  with_real(ctx, y.dtype, [&]<class T>(T) {
+    const Elements<T> sums(y);
+    Result<T> out(y.dtype, y.shape);
+    std::copy_n(sums.data(), out.size(), out.data());
+    if (ctx.has(3)) {
+      const Elements<T> z(ctx.in(3));
+      for (std::int64_t i = 0; i < out.size(); ++i) out[i] += z[i];
+    }
+    if (gate) gate->apply(out.data(), out.size());
+    ctx.set(0, out.finish());
+  });
+}
+
 }  // namespace
 
 void register_conv(OpTable& table) {
-  table.add({.type = "Conv", .infer = infer, .cost = cost, .channels = channels, .shrink = shrink});
+  table.add({.type = "Conv",
+             .infer = infer,
+             .cost = cost,
+             .compute = compute,
+             .channels = channels,
+             .shrink = shrink});
   table.add({.type = "FusedConv",
              .domain = "com.microsoft",
              .infer = infer,
              .cost = cost,
+             .compute = fused_compute,
              .channels = fused_channels,
              .shrink = shrink});
 }

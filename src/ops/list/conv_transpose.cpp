@@ -1,6 +1,6 @@
 // ConvTranspose: transposed convolution.
+#include "ops/convolve.h"
 #include "ops/expect.h"
-#include "ops/window.h"
 
 namespace compressor::ops {
 namespace {
@@ -105,10 +105,64 @@ void shrink(ShrinkContext& ctx) {
   ctx.set_attribute({"group", c_out / per_group});
 }
 
+/// The convolution whose transpose the node is: from the output's axes to those of x.
+FixedWindow transposed_window(const ComputeContext& ctx, const Window& window,
+                              std::span<const std::int64_t> x) {
+  const std::size_t n = x.size();
+  const std::vector<std::int64_t> padding =
+      ctx.node().ints_or("output_padding", std::vector<std::int64_t>(n, 0));
+  std::vector<std::int64_t> shape = ctx.node().ints_or("output_shape", {});
+  if (shape.size() == n + 2) shape.erase(shape.begin(), shape.begin() + 2);
+  if (padding.size() != n || (!shape.empty() && shape.size() != n)) {
+    ctx.fail("output_padding or output_shape have other than {} numbers", n);
+  }
+  FixedWindow w{.in = {},
+                .out = {x.begin(), x.end()},
+                .kernel = {},
+                .strides = window.strides,
+                .dilations = window.dilations,
+                .begin = window.pad_begin,
+                .end = window.pad_end};
+  const bool same =
+      window.auto_pad == Window::AutoPad::kSameUpper || window.auto_pad == Window::AutoPad::kSameLower;
+  for (std::size_t i = 0; i < n; ++i) {
+    w.kernel.push_back(window.kernel[i].number());
+    const std::int64_t length = shape.empty() ? window.transposed(i, x[i], padding[i]).number() : shape[i];
+    if (length < 0) ctx.fail("output has a length of {} on axis {}", length, i + 2);
+    w.in.push_back(length);
+    if (shape.empty() && !same) continue;
+    // Padding follows from the length: the odd one at the end with SAME_UPPER, in front otherwise.
+    const std::int64_t full = (x[i] - 1) * w.strides[i] + window.extent(i).number() + padding[i];
+    const std::int64_t total = std::max<std::int64_t>(0, full - length);
+    w.begin[i] = window.auto_pad == Window::AutoPad::kSameUpper ? total / 2 : total - total / 2;
+    w.end[i] = total - w.begin[i];
+  }
+  return w;
+}
+
+void compute(ComputeContext& ctx) {
+  const Tensor& x = ctx.in(0);
+  const Tensor& weight = ctx.in(1);
+  if (x.rank() < 3 || weight.rank() != x.rank()) {
+    ctx.fail("weight is {}, input {}: expected one rank of at least 3", to_string(weight.shape),
+             to_string(x.shape));
+  }
+  const std::int64_t group = ctx.node().int_or("group", 1);
+  if (group < 1) ctx.fail("group is {}, expected at least 1", group);
+  const Window window =
+      read_window(ctx.node(), x.shape.size() - 2, SymDims(weight.shape.begin() + 2, weight.shape.end()));
+  ctx.set(0, convolve_transposed(ctx, transposed_window(ctx, window, std::span(x.shape).subspan(2)), group));
+}
+
 }  // namespace
 
 void register_conv_transpose(OpTable& table) {
-  table.add({.type = "ConvTranspose", .infer = infer, .cost = cost, .channels = channels, .shrink = shrink});
+  table.add({.type = "ConvTranspose",
+             .infer = infer,
+             .cost = cost,
+             .compute = compute,
+             .channels = channels,
+             .shrink = shrink});
 }
 
 }  // namespace compressor::ops
