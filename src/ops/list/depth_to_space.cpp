@@ -1,8 +1,11 @@
 // DepthToSpace, SpaceToDepth: blocks of channels become blocks of pixels, and back.
 //
 //   DepthToSpace  [N, C, H, W] -> [N, C / b^2, H b, W b]    C = (b, b, C') (DCR) or (C', b, b) (CRD)
-//   SpaceToDepth  [N, C, H, W] -> [N, b^2 C, H / b, W / b]  b^2 C = (b, b, C)
+//   SpaceToDepth  [N, C, H, W] -> [N, b^2 C, H / b, W / b]  b^2 C = (b, b, C) or, newer, (C, b, b)
+#include <utility>
+
 #include "compressor/ops/channels.h"
+#include "ops/elements.h"
 #include "ops/expect.h"
 
 namespace compressor::ops {
@@ -16,6 +19,13 @@ std::int64_t block_of(const Node& node) {
   return b;
 }
 
+/// Blocks behind the channels that they come from or go to, not before them.
+bool is_crd(const Node& node) {
+  const std::string mode = node.string_or("mode", "DCR");
+  if (mode == "DCR" || mode == "CRD") return mode == "CRD";
+  throw Error::model("node '{}' ({}): mode is '{}', expected DCR or CRD", node.label(), node.op(), mode);
+}
+
 SymDim quotient(const InferContext& ctx, const SymDim& length, std::int64_t by, std::string_view what) {
   if (length.is_number() && length.number() % by != 0) {
     ctx.fail("{} is {}, expected a multiple of {}", what, length.number(), by);
@@ -26,8 +36,7 @@ SymDim quotient(const InferContext& ctx, const SymDim& length, std::int64_t by, 
 void infer_depth_to_space(InferContext& ctx) {
   const Facts& x = ctx.in(0);
   const std::int64_t b = block_of(ctx.node());
-  const std::string mode = ctx.node().string_or("mode", "DCR");
-  if (mode != "DCR" && mode != "CRD") ctx.fail("mode is '{}', expected DCR or CRD", mode);
+  is_crd(ctx.node());
   expect_rank(ctx, x, "input", 4, 4);
   if (!x.ranked) return ctx.set(0, x.dtype, SymDims(4));
   ctx.set(0, x.dtype,
@@ -37,6 +46,7 @@ void infer_depth_to_space(InferContext& ctx) {
 void infer_space_to_depth(InferContext& ctx) {
   const Facts& x = ctx.in(0);
   const std::int64_t b = block_of(ctx.node());
+  is_crd(ctx.node());
   expect_rank(ctx, x, "input", 4, 4);
   if (!x.ranked) return ctx.set(0, x.dtype, SymDims(4));
   ctx.set(0, x.dtype,
@@ -54,7 +64,7 @@ void channels_depth_to_space(ChannelContext& ctx) {
   if (c < 0 || c % (b * b) != 0) return ctx.freeze_all("unknown number of channels");
   freeze_space(ctx);
   ctx.pass(0, 0, 0, 0);
-  const bool crd = ctx.node().string_or("mode", "DCR") == "CRD";
+  const bool crd = is_crd(ctx.node());
   const std::vector<std::int64_t> factors =
       crd ? std::vector{c / (b * b), b * b} : std::vector{b * b, c / (b * b)};
   const std::vector<Places> parts =
@@ -74,16 +84,61 @@ void channels_space_to_depth(ChannelContext& ctx) {
     ctx.freeze(pixels, "pixels that become channels");
     return ctx.set_out(0, 1, pixels);
   }
-  const std::vector<Places> axes{{}, c};
-  const std::vector<std::int64_t> lengths{b * b, static_cast<std::int64_t>(c.size())};
+  std::vector<Places> axes{{}, c};
+  std::vector<std::int64_t> lengths{b * b, static_cast<std::int64_t>(c.size())};
+  if (is_crd(ctx.node())) {
+    std::swap(axes[0], axes[1]);
+    std::swap(lengths[0], lengths[1]);
+  }
   ctx.set_out(0, 1, ctx.atoms().merge(axes, lengths));
+}
+
+/// x [N, C, H, W] that must divide; the block.
+std::int64_t checked_block(const ComputeContext& ctx, bool to_space) {
+  const std::int64_t b = block_of(ctx.node());
+  const Dims& x = ctx.in(0).shape;
+  if (x.size() != 4) ctx.fail("input has rank {}, expected 4", x.size());
+  const bool divides = to_space ? x[1] % (b * b) == 0 : x[2] % b == 0 && x[3] % b == 0;
+  if (!divides) ctx.fail("input {} does not divide into blocks of {}", to_string(x), b);
+  return b;
+}
+
+void compute_depth_to_space(ComputeContext& ctx) {
+  const std::int64_t b = checked_block(ctx, true);
+  const Dims& x = ctx.in(0).shape;
+  const std::int64_t c = x[1] / (b * b);
+  const std::int64_t plane = x[2] * x[3];
+  const bool crd = is_crd(ctx.node());
+  const std::int64_t row = crd ? b * plane : b * c * plane;
+  const std::int64_t column = crd ? plane : c * plane;
+  const Tensor y = take_strided(ctx.in(0), {x[0], c, x[2], b, x[3], b},
+                                {x[1] * plane, crd ? b * b * plane : plane, x[3], row, 1, column});
+  ctx.set(0, y.reshaped({x[0], c, x[2] * b, x[3] * b}));
+}
+
+void compute_space_to_depth(ComputeContext& ctx) {
+  const std::int64_t b = checked_block(ctx, false);
+  const Dims& x = ctx.in(0).shape;
+  const std::int64_t plane = x[2] * x[3];
+  const Dims space{x[2] / b, x[3] / b};
+  const Tensor y = is_crd(ctx.node()) ? take_strided(ctx.in(0), {x[0], x[1], b, b, space[0], space[1]},
+                                                     {x[1] * plane, plane, x[3], 1, b * x[3], b})
+                                      : take_strided(ctx.in(0), {x[0], b, b, x[1], space[0], space[1]},
+                                                     {x[1] * plane, x[3], 1, plane, b * x[3], b});
+  ctx.set(0, y.reshaped({x[0], x[1] * b * b, space[0], space[1]}));
 }
 
 }  // namespace
 
 void register_depth_to_space(OpTable& table) {
-  table.add({.type = "DepthToSpace", .infer = infer_depth_to_space, .channels = channels_depth_to_space});
-  table.add({.type = "SpaceToDepth", .infer = infer_space_to_depth, .channels = channels_space_to_depth});
+  table.add({.type = "DepthToSpace",
+             .infer = infer_depth_to_space,
+             .compute = compute_depth_to_space,
+             .channels = channels_depth_to_space});
+  table.add({.type = "SpaceToDepth",
+             .infer = infer_space_to_depth,
+             .compute = compute_space_to_depth,
+             .channels = channels_space_to_depth});
 }
 
 }  // namespace compressor::ops

@@ -1,6 +1,9 @@
 // GlobalAveragePool, GlobalMaxPool, GlobalLpPool: one number a channel.
+#include <algorithm>
+
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
+#include "ops/real.h"
 
 namespace compressor::ops {
 namespace {
@@ -27,11 +30,40 @@ void channels(ChannelContext& ctx) {
   }
 }
 
+/// One number of each plane of n > 0 elements.
+template <class T>
+T pooled(const std::string& op, double p, const T* x, std::int64_t n) {
+  if (op == "GlobalAveragePool") return static_cast<T>(sum_of(x, n) / static_cast<double>(n));
+  if (op == "GlobalMaxPool") return *std::max_element(x, x + n);
+  const double sum = sum_of(x, n, [p](double v) { return std::pow(std::fabs(v), p); });
+  return static_cast<T>(std::pow(sum, 1 / p));
+}
+
+void compute(ComputeContext& ctx) {
+  const Tensor& input = ctx.in(0);
+  if (input.rank() < 2) ctx.fail("input has rank {}, expected at least 2", input.rank());
+  Dims shape(input.shape.size(), 1);
+  std::copy_n(input.shape.begin(), 2, shape.begin());
+  const std::string& op = ctx.node().op();
+  const double p =
+      ctx.opset() < 2 ? ctx.node().float_or("p", 2) : static_cast<double>(ctx.node().int_or("p", 2));
+  with_real(ctx, input.dtype, [&]<class T>(T) {
+    const Elements<T> x(input);
+    Result<T> y(input.dtype, shape);
+    const std::int64_t planes = y.size();
+    const std::int64_t n = planes > 0 ? static_cast<std::int64_t>(x.size()) / planes : 0;
+    if (n == 0 && planes > 0) ctx.fail("input {} has nothing to pool", to_string(input.shape));
+#pragma omp parallel for schedule(static) if (planes * n > kParallelWork)
+    for (std::int64_t i = 0; i < planes; ++i) y[i] = pooled(op, p, x.data() + i * n, n);
+    ctx.set(0, y.finish());
+  });
+}
+
 }  // namespace
 
 void register_global_pool(OpTable& table) {
   for (const char* type : {"GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"}) {
-    table.add({.type = type, .infer = infer, .cost = cost, .channels = channels});
+    table.add({.type = type, .infer = infer, .cost = cost, .compute = compute, .channels = channels});
   }
 }
 

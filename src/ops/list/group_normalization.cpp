@@ -6,6 +6,7 @@
 
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
+#include "ops/normalize.h"
 
 namespace compressor::ops {
 namespace {
@@ -63,11 +64,20 @@ void shrink(ShrinkContext& ctx) {
   ctx.set_attribute({"num_groups", static_cast<std::int64_t>(groups.size())});
 }
 
+void compute(ComputeContext& ctx) {
+  if (ctx.in(0).rank() < 2) ctx.fail("input has rank {}, expected at least 2", ctx.in(0).rank());
+  ctx.set(0, normalize_groups(ctx, groups_of(ctx.node()), ctx.node().float_or("epsilon", 1e-5F)));
+}
+
 }  // namespace
 
 void register_group_normalization(OpTable& table) {
-  table.add(
-      {.type = "GroupNormalization", .infer = infer, .cost = cost, .channels = channels, .shrink = shrink});
+  table.add({.type = "GroupNormalization",
+             .infer = infer,
+             .cost = cost,
+             .compute = compute,
+             .channels = channels,
+             .shrink = shrink});
 }
 
 }  // namespace compressor::ops

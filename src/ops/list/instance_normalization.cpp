@@ -1,6 +1,7 @@
 // InstanceNormalization: every channel of every sample by its own mean and variance.
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
+#include "ops/normalize.h"
 
 namespace compressor::ops {
 namespace {
@@ -29,10 +30,20 @@ void channels(ChannelContext& ctx) {
   }
 }
 
+void compute(ComputeContext& ctx) {
+  const Dims& x = ctx.in(0).shape;
+  if (x.size() < 2) ctx.fail("input has rank {}, expected at least 3", x.size());
+  ctx.set(0, normalize_groups(ctx, x[1], ctx.node().float_or("epsilon", 1e-5F)));
+}
+
 }  // namespace
 
 void register_instance_normalization(OpTable& table) {
-  table.add({.type = "InstanceNormalization", .infer = infer, .cost = cost, .channels = channels});
+  table.add({.type = "InstanceNormalization",
+             .infer = infer,
+             .cost = cost,
+             .compute = compute,
+             .channels = channels});
 }
 
 }  // namespace compressor::ops

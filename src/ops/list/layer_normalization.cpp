@@ -1,6 +1,7 @@
 // LayerNormalization, RMSNormalization: every sample over its last axes.
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
+#include "ops/normalize.h"
 
 namespace compressor::ops {
 namespace {
@@ -65,11 +66,16 @@ void channels(ChannelContext& ctx) {
   }
 }
 
+void compute(ComputeContext& ctx) {
+  normalize_last(ctx, first_axis(ctx.node(), ctx.in(0).rank()), ctx.node().op() == "LayerNormalization",
+                 dtype_attribute(ctx.node(), "stash_type", DType::kFloat));
+}
+
 }  // namespace
 
 void register_layer_normalization(OpTable& table) {
   for (const char* type : {"LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"}) {
-    table.add({.type = type, .infer = infer, .cost = cost, .channels = channels});
+    table.add({.type = type, .infer = infer, .cost = cost, .compute = compute, .channels = channels});
   }
 }
 

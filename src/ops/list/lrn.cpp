@@ -1,6 +1,9 @@
 // LRN: divides by the energy of neighbouring channels.
+#include <algorithm>
+
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
+#include "ops/real.h"
 
 namespace compressor::ops {
 namespace {
@@ -22,10 +25,53 @@ void channels(ChannelContext& ctx) {
   ctx.approximate(ctx.in_list(0, 1), "LRN normalises over neighbouring channels");
 }
 
+/// x^-beta
+template <class T>
+T inverse_power(T x, double beta) {
+  if (beta == 0.75) return 1 / (std::sqrt(x) * std::sqrt(std::sqrt(x)));
+  return static_cast<T>(std::pow(static_cast<double>(x), -beta));
+}
+
+// y[c] = x[c] / (bias + alpha / size * sum of x^2 over channels c - (size - 1) / 2 .. c + size / 2)^beta
+void compute(ComputeContext& ctx) {
+  const Tensor& input = ctx.in(0);
+  if (input.rank() < 2) ctx.fail("input has rank {}, expected at least 2", input.rank());
+  const std::int64_t size = ctx.node().int_or("size", 0);
+  if (size < 1) ctx.fail("size is {}, expected at least 1", size);
+  const double alpha = ctx.node().float_or("alpha", 1e-4F);
+  const double beta = ctx.node().float_or("beta", 0.75F);
+  const double bias = ctx.node().float_or("bias", 1);
+  with_real(ctx, input.dtype, [&]<class T>(T) {
+    const Elements<T> x(input);
+    Result<T> y(input.dtype, input.shape);
+    if (y.size() == 0) return ctx.set(0, y.finish());
+    const std::int64_t channels = input.shape[1];
+    const std::int64_t planes = input.shape[0] * channels;
+    const std::int64_t plane = y.size() / planes;
+    const auto share = static_cast<T>(alpha / static_cast<double>(size));
+#pragma omp parallel for schedule(static) if (y.size() * size > kParallelWork)
+    for (std::int64_t p = 0; p < planes; ++p) {
+      const std::int64_t c = p % channels;
+      const std::int64_t first = std::max<std::int64_t>(0, c - (size - 1) / 2);
+      const std::int64_t last = std::min(channels - 1, c + size / 2);
+      T* to = y.data() + p * plane;
+      for (std::int64_t k = first; k <= last; ++k) {
+        const T* from = x.data() + (p - c + k) * plane;
+        for (std::int64_t i = 0; i < plane; ++i) to[i] += from[i] * from[i];
+      }
+      const T* from = x.data() + p * plane;
+      for (std::int64_t i = 0; i < plane; ++i) {
+        to[i] = from[i] * inverse_power(static_cast<T>(bias) + share * to[i], beta);
+      }
+    }
+    ctx.set(0, y.finish());
+  });
+}
+
 }  // namespace
 
 void register_lrn(OpTable& table) {
-  table.add({.type = "LRN", .infer = infer, .cost = cost, .channels = channels});
+  table.add({.type = "LRN", .infer = infer, .cost = cost, .compute = compute, .channels = channels});
 }
 
 }  // namespace compressor::ops

@@ -1,4 +1,8 @@
 // MaxUnpool: puts maxima back to where MaxPool found them.
+#include <algorithm>
+#include <functional>
+
+#include "ops/elements.h"
 #include "ops/expect.h"
 #include "ops/window.h"
 
@@ -37,10 +41,53 @@ void shrink(ShrinkContext& ctx) {
   }
 }
 
+/// The shape whose elements the indices count: what MaxPool saw as far as its attributes tell.
+Dims counted_shape(const ComputeContext& ctx) {
+  const Tensor& x = ctx.in(0);
+  const Window window = read_window(ctx.node(), x.shape.size() - 2, {});
+  Dims shape{x.shape[0], x.shape[1]};
+  for (std::size_t i = 0; i < window.size(); ++i) {
+    shape.push_back(window.transposed(i, x.shape[i + 2], 0).number());
+  }
+  return shape;
+}
+
+// output_shape may leave room for pixels that no window reached: positions are those of the smaller image.
+void compute(ComputeContext& ctx) {
+  const Tensor& x = ctx.in(0);
+  if (x.rank() < 3) ctx.fail("input has rank {}, expected at least 3", x.rank());
+  if (ctx.in(1).shape != x.shape) {
+    ctx.fail("indices are {}, expected {}", to_string(ctx.in(1).shape), to_string(x.shape));
+  }
+  const Dims counted = counted_shape(ctx);
+  const Dims shape = ctx.has(2) ? to_ints(ctx.in(2)) : counted;
+  if (shape.size() != counted.size())
+    ctx.fail("output_shape has {} numbers, expected {}", shape.size(), x.rank());
+  const bool larger = std::equal(counted.begin(), counted.end(), shape.begin(), std::less_equal<>());
+  const Dims& inner = larger ? counted : shape;
+  const Strides strides = row_major(shape);
+  const auto size = static_cast<std::int64_t>(num_elements(inner));
+  const Elements<std::int64_t> indices(ctx.in(1));
+  const Cells from(x);
+  CellsOut out(x.dtype, shape);
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(indices.size()); ++i) {
+    std::int64_t rest = indices[i];
+    if (rest < 0 || rest >= size) ctx.fail("index {} is outside of {}", rest, to_string(inner));
+    std::int64_t at = 0;
+    for (std::size_t k = shape.size(); k-- > 0;) {
+      at += rest % inner[k] * strides[k];
+      rest /= inner[k];
+    }
+    out.copy(at, from, i);
+  }
+  ctx.set(0, out.finish());
+}
+
 }  // namespace
 
 void register_max_unpool(OpTable& table) {
-  table.add({.type = "MaxUnpool", .infer = infer, .channels = channels, .shrink = shrink});
+  table.add(
+      {.type = "MaxUnpool", .infer = infer, .compute = compute, .channels = channels, .shrink = shrink});
 }
 
 }  // namespace compressor::ops

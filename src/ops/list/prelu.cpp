@@ -1,6 +1,7 @@
 // PRelu: x where positive, slope * x otherwise; the slope broadcasts to the input. Up to opset 6 it is one
 // number, or one for each channel.
 #include "compressor/ops/channels.h"
+#include "ops/elementwise.h"
 #include "ops/expect.h"
 
 namespace compressor::ops {
@@ -35,10 +36,27 @@ void channels(ChannelContext& ctx) {
   join_elementwise(ctx, kInputs);
 }
 
+// Before opset 7 a slope for each channel stands alone: [C] as [C, 1..].
+void compute(ComputeContext& ctx) {
+  const Tensor& x = ctx.in(0);
+  Tensor slope = ctx.in(1);
+  if (ctx.opset() < 7 && slope.size() > 1 && slope.rank() == 1 && x.rank() > 2) {
+    Dims shape(x.shape.size() - 1, 1);
+    shape[0] = slope.shape[0];
+    slope = slope.reshaped(std::move(shape));
+  }
+  if (broadcast_shape(x.shape, slope.shape) != x.shape) {
+    ctx.fail("slope is {}, expected to broadcast to {}", to_string(slope.shape), to_string(x.shape));
+  }
+  with_domain(x.dtype, [&]<class T>(T) {
+    ctx.set(0, map_binary<T>(x, slope, x.dtype, [](T v, T s) { return v < 0 ? v * s : v; }));
+  });
+}
+
 }  // namespace
 
 void register_prelu(OpTable& table) {
-  table.add({.type = "PRelu", .infer = infer, .cost = cost, .channels = channels});
+  table.add({.type = "PRelu", .infer = infer, .cost = cost, .compute = compute, .channels = channels});
 }
 
 }  // namespace compressor::ops
