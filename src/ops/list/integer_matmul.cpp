@@ -1,5 +1,7 @@
 // MatMulInteger, QLinearMatMul: products of 8-bit matrices, to int32 or back to 8 bits.
+#include "ops/integer_matrix.h"
 #include "ops/matmul.h"
+#include "ops/quantized.h"
 
 namespace compressor::ops {
 namespace {
@@ -52,12 +54,55 @@ void channels(ChannelContext& ctx) {
   }
 }
 
+// a, b, a's zero point, b's -> int32
+void compute_integer(ComputeContext& ctx) {
+  const ProductPlan plan = plan_product(ctx, ctx.in(0).shape, ctx.in(1).shape);
+  ctx.set(0,
+          tensor_of_ints(plan.shape, integer_products(plan, left_rows(ctx, 0, 2), right_columns(ctx, 1, 3))));
+}
+
+// a, scale, zero point, b, scale, zero point, y's scale, zero point: round(sum a_scale b_scale / y_scale) +
+// zero
+void compute_qlinear(ComputeContext& ctx) {
+  const ProductPlan plan = plan_product(ctx, ctx.in(0).shape, ctx.in(3).shape);
+  const std::vector<std::int32_t> sums =
+      integer_products(plan, left_rows(ctx, 0, 2), right_columns(ctx, 3, 5));
+  const PerLine a_scale(ctx, 1, plan.m);
+  const PerLine b_scale(ctx, 4, plan.n);
+  const float y_scale = scale(ctx, 6);
+  const DType type = ctx.in(7).dtype;
+  expect_8_bits(ctx, type, "the output's zero point");
+  const Rounder round(type, zero_point(ctx, 7));
+  std::vector<std::byte> y(sums.size());
+  std::vector<float> factors(static_cast<std::size_t>(plan.n));
+  std::size_t at = 0;
+  for (const ProductPlan::Pair& pair : plan.pairs) {
+    for (std::int64_t row = 0; row < plan.m; ++row) {
+      const float left = a_scale.at(pair.a, row);
+      for (std::int64_t column = 0; column < plan.n; ++column) {
+        factors[static_cast<std::size_t>(column)] = left * b_scale.at(pair.b, column) / y_scale;
+      }
+      for (std::size_t column = 0; column < factors.size(); ++column, ++at) {
+        y[at] = static_cast<std::byte>(round(static_cast<float>(sums[at]) * factors[column]));
+      }
+    }
+  }
+  ctx.set(0, tensor_of_bytes(type, plan.shape, std::move(y)));
+}
+
 }  // namespace
 
 void register_integer_matmul(OpTable& table) {
-  for (const char* type : {"MatMulInteger", "QLinearMatMul"}) {
-    table.add({.type = type, .infer = infer, .cost = cost, .channels = channels});
-  }
+  table.add({.type = "MatMulInteger",
+             .infer = infer,
+             .cost = cost,
+             .compute = compute_integer,
+             .channels = channels});
+  table.add({.type = "QLinearMatMul",
+             .infer = infer,
+             .cost = cost,
+             .compute = compute_qlinear,
+             .channels = channels});
 }
 
 }  // namespace compressor::ops

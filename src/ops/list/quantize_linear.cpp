@@ -1,52 +1,50 @@
 // quantize_linear: QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear, per tensor, axis or block.
 #include <algorithm>
-#include <cmath>
+#include <type_traits>
 
 #include "ops/movement.h"
+#include "ops/quantized.h"
 
 namespace compressor::ops {
 namespace {
 
-/// How the scale is read when x is walked: strides of 0 where one scale serves all.
-Strides scale_strides(const Node& node, const Dims& x, const Dims& scale) {
-  Strides strides(x.size(), 0);
-  if (num_elements(scale) == 1) return strides;
-  const auto rank = static_cast<std::int64_t>(x.size());
-  const auto axis = static_cast<std::size_t>(axis_in(node, node.int_or("axis", 1), rank));
-  if (scale.size() != 1 || scale[0] != x[axis]) {
-    throw Error::model("node '{}' ({}): scale has shape {}, expected {} for axis {}", node.label(), node.op(),
-                       to_string(scale), x[axis], axis);
-  }
-  strides[axis] = 1;
-  return strides;
-}
-
-/// Calls fn(position in x, position in scale) for every element.
+/// Calls fn(first position in x, count, first position in scale, 0 or 1: how far the scale moves a step) for
+/// runs of elements that together are x.
 template <class Fn>
-void each(const Node& node, const Dims& x, const Dims& scale, Fn&& fn) {
-  const std::int64_t block = node.int_or("block_size", 0);
-  if (block > 0 && scale.size() == x.size()) {
-    const auto axis =
-        static_cast<std::size_t>(axis_in(node, node.int_or("axis", 1), static_cast<std::int64_t>(x.size())));
-    const auto inner =
-        static_cast<std::int64_t>(num_elements({x.begin() + static_cast<std::ptrdiff_t>(axis) + 1, x.end()}));
-    Dims expected = x;
+void each_run(const Node& node, const Dims& x, const Dims& scale, Fn&& fn) {
+  const auto size = static_cast<std::int64_t>(num_elements(x));
+  if (size == 0) return;
+  std::int64_t block = node.int_or("block_size", 0);
+  if (num_elements(scale) == 1 && block == 0) return fn(0, size, 0, 0);
+  const auto axis =
+      static_cast<std::size_t>(axis_in(node, node.int_or("axis", 1), static_cast<std::int64_t>(x.size())));
+  Dims expected{x[axis]};
+  if (block > 0) {
+    expected = x;
     expected[axis] = (x[axis] + block - 1) / block;
-    if (expected != scale) {
-      throw Error::model("node '{}' ({}): scale has shape {}, expected {}", node.label(), node.op(),
-                         to_string(scale), to_string(expected));
-    }
-    const auto n = static_cast<std::int64_t>(num_elements(x));
-    for (std::int64_t i = 0; i < n; ++i) {
-      const std::int64_t along = i / inner % x[axis];
-      const std::int64_t outer = i / (inner * x[axis]);
-      fn(i, (outer * scale[axis] + along / block) * inner + i % inner);
-    }
-    return;
   }
-  walk<1>(x, {scale_strides(node, x, scale)}, {0}, [&](const Run<1>& run) {
-    for (std::int64_t i = 0; i < run.count; ++i) fn(run.out + i, run.at[0] + i * run.step[0]);
-  });
+  if (scale != expected) {
+    throw Error::model("node '{}' ({}): scale has shape {}, expected {} for axis {}", node.label(), node.op(),
+                       to_string(scale), to_string(expected), axis);
+  }
+  const std::int64_t length = x[axis];
+  const auto first_inner = x.begin() + static_cast<std::ptrdiff_t>(axis) + 1;
+  const auto inner = static_cast<std::int64_t>(num_elements({first_inner, x.end()}));
+  const std::int64_t outer = size / (length * inner);
+  for (std::int64_t o = 0; o < outer; ++o) {
+    if (block == 0 && inner == 1) {
+      fn(o * length, length, 0, 1);
+    } else if (block > 0 && inner == 1) {
+      for (std::int64_t t = 0; t < length; t += block) {
+        fn(o * length + t, std::min(block, length - t), o * expected[axis] + t / block, 0);
+      }
+    } else {
+      for (std::int64_t t = 0; t < length; ++t) {
+        const std::int64_t s = block > 0 ? (o * expected[axis] + t / block) * inner : t;
+        fn((o * length + t) * inner, inner, s, block > 0 ? 1 : 0);
+      }
+    }
+  }
 }
 
 DType quantized_type(const Node& node, const DType* zero_point) {
@@ -55,35 +53,69 @@ DType quantized_type(const Node& node, const DType* zero_point) {
   return given != 0 ? static_cast<DType>(given) : DType::kUint8;
 }
 
-/// Rounds to nearest even and saturates to the type.
-double saturated(double v, DType type) {
-  const int width = bits(type);
-  const bool is_signed = type == DType::kInt8 || type == DType::kInt16 || type == DType::kInt32 ||
-                         type == DType::kInt4 || type == DType::kInt2;
-  const double low = is_signed ? -std::ldexp(1.0, width - 1) : 0.0;
-  const double high = std::ldexp(1.0, is_signed ? width - 1 : width) - 1;
-  return std::clamp(v, low, high);
+/// Zero points as many as there are scales, zeros where there are none.
+std::vector<std::int32_t> zeros_for(const ComputeContext& ctx, const std::vector<float>& scale) {
+  return zero_points(ctx, 2, static_cast<std::int64_t>(scale.size()));
+}
+
+/// round(x / scale) + zero in 8, 16 or fewer bits.
+template <class Code>
+std::vector<Code> codes(const ComputeContext& ctx, DType type) {
+  const std::vector<float> scale = to_floats(ctx.in(1));
+  const std::vector<std::int32_t> zero = zeros_for(ctx, scale);
+  const Elements<float> x(ctx.in(0));
+  std::vector<Code> out(x.size());
+  each_run(ctx.node(), ctx.in(0).shape, ctx.in(1).shape,
+           [&](std::int64_t at, std::int64_t count, std::int64_t s, std::int64_t step) {
+             const float* from = x.data() + at;
+             Code* to = out.data() + at;
+             if (step == 0) {
+               const float by = scale[static_cast<std::size_t>(s)];
+               const Rounder round(type, zero[static_cast<std::size_t>(s)]);
+               for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<Code>(round(from[i] / by));
+               return;
+             }
+             for (std::int64_t i = 0; i < count; ++i) {
+               const auto k = static_cast<std::size_t>(s + i);
+               to[i] = static_cast<Code>(Rounder(type, zero[k])(from[i] / scale[k]));
+             }
+           });
+  return out;
+}
+
+/// x / scale as a narrow float.
+void quantize_to_float(ComputeContext& ctx, DType type) {
+  const std::vector<float> scale = to_floats(ctx.in(1));
+  const Elements<float> x(ctx.in(0));
+  std::vector<double> out(x.size());
+  // What float8 cannot hold is its largest number, or NaN (infinity where it has one) if the node says so.
+  const bool saturates = ctx.node().int_or("saturate", 1) != 0;
+  each_run(ctx.node(), ctx.in(0).shape, ctx.in(1).shape,
+           [&](std::int64_t at, std::int64_t count, std::int64_t s, std::int64_t step) {
+             for (std::int64_t i = 0; i < count; ++i) {
+               out[static_cast<std::size_t>(at + i)] =
+                   static_cast<double>(x[at + i] / scale[static_cast<std::size_t>(s + i * step)]);
+             }
+           });
+  if (!saturates) ctx.fail("saturate is 0, expected 1 for {}", name(type));
+  ctx.set(0, Tensor::of(type, ctx.in(0).shape, out));
 }
 
 void quantize(ComputeContext& ctx) {
-  const Tensor& x = ctx.in(0);
   const DType zero_type = ctx.has(2) ? ctx.in(2).dtype : DType::kUndefined;
   const DType type = quantized_type(ctx.node(), ctx.has(2) ? &zero_type : nullptr);
-  const bool whole = is_integer(type);
-  const std::vector<float> scale = to_floats(ctx.in(1));
-  const std::vector<double> zero =
-      ctx.has(2) && whole ? to_doubles(ctx.in(2)) : std::vector<double>(scale.size(), 0.0);
-  if (zero.size() != scale.size()) ctx.fail("{} zero points for {} scales", zero.size(), scale.size());
-  const Elements<float> in(x);
-  std::vector<double> out(in.size());
-  each(ctx.node(), x.shape, ctx.in(1).shape, [&](std::int64_t i, std::int64_t s) {
-    const auto k = static_cast<std::size_t>(s);
-    const float ratio = in[i] / scale[k];
-    out[static_cast<std::size_t>(i)] =
-        whole ? saturated(std::nearbyint(static_cast<double>(ratio)) + zero[k], type)
-              : static_cast<double>(ratio);
-  });
-  ctx.set(0, Tensor::of(type, x.shape, out));
+  if (!is_integer(type)) return quantize_to_float(ctx, type);
+  const Dims& shape = ctx.in(0).shape;
+  if (bits(type) == 8) {
+    const std::vector<std::uint8_t> out = codes<std::uint8_t>(ctx, type);
+    const auto bytes = std::as_bytes(std::span(out));
+    return ctx.set(0, tensor_of_bytes(type, shape, {bytes.begin(), bytes.end()}));
+  }
+  if (bits(type) > 16) ctx.fail("the output is {}, expected at most 16 bits", name(type));
+  const std::vector<std::int32_t> out = codes<std::int32_t>(ctx, type);
+  Result<std::int64_t> result(type, shape);
+  std::copy(out.begin(), out.end(), result.data());
+  ctx.set(0, result.finish());
 }
 
 DType dequantized_type(const Node& node, DType scale) {
@@ -91,37 +123,72 @@ DType dequantized_type(const Node& node, DType scale) {
   return given != 0 ? static_cast<DType>(given) : scale;
 }
 
+/// (x - zero) * scale, the difference exact.
+template <class Code>
+void dequantize_codes(ComputeContext& ctx, const Code* x) {
+  const std::vector<float> scale = to_floats(ctx.in(1));
+  const std::vector<std::int32_t> zero = zeros_for(ctx, scale);
+  Result<float> out(dequantized_type(ctx.node(), ctx.in(1).dtype), ctx.in(0).shape);
+  float* to = out.data();
+  using Wide = std::conditional_t<sizeof(Code) < 4, std::int32_t, std::int64_t>;
+  each_run(ctx.node(), ctx.in(0).shape, ctx.in(1).shape,
+           [&](std::int64_t at, std::int64_t count, std::int64_t s, std::int64_t step) {
+             if (step == 0) {
+               const float by = scale[static_cast<std::size_t>(s)];
+               const Wide less = zero[static_cast<std::size_t>(s)];
+               for (std::int64_t i = at; i < at + count; ++i) {
+                 to[i] = static_cast<float>(static_cast<Wide>(x[i]) - less) * by;
+               }
+               return;
+             }
+             for (std::int64_t i = 0; i < count; ++i) {
+               const auto k = static_cast<std::size_t>(s + i);
+               to[at + i] = static_cast<float>(static_cast<Wide>(x[at + i]) - zero[k]) * scale[k];
+             }
+           });
+  ctx.set(0, out.finish());
+}
+
+/// Of float8 and float4, which have no zero point but 0.
+void dequantize_floats(ComputeContext& ctx) {
+  const Elements<float> x(ctx.in(0));
+  const std::vector<float> scale = to_floats(ctx.in(1));
+  Result<float> out(dequantized_type(ctx.node(), ctx.in(1).dtype), ctx.in(0).shape);
+  each_run(ctx.node(), ctx.in(0).shape, ctx.in(1).shape,
+           [&](std::int64_t at, std::int64_t count, std::int64_t s, std::int64_t step) {
+             for (std::int64_t i = 0; i < count; ++i) {
+               out[at + i] = x[at + i] * scale[static_cast<std::size_t>(s + i * step)];
+             }
+           });
+  ctx.set(0, out.finish());
+}
+
 void dequantize(ComputeContext& ctx) {
   const Tensor& x = ctx.in(0);
-  const std::vector<float> scale = to_floats(ctx.in(1));
-  const std::vector<double> zero =
-      ctx.has(2) ? to_doubles(ctx.in(2)) : std::vector<double>(scale.size(), 0.0);
-  if (zero.size() != scale.size()) ctx.fail("{} zero points for {} scales", zero.size(), scale.size());
-  const Elements<double> in(x);
-  Result<float> out(dequantized_type(ctx.node(), ctx.in(1).dtype), x.shape);
-  each(ctx.node(), x.shape, ctx.in(1).shape, [&](std::int64_t i, std::int64_t s) {
-    const auto k = static_cast<std::size_t>(s);
-    out[i] = static_cast<float>(in[i] - zero[k]) * scale[k];
-  });
-  ctx.set(0, out.finish());
+  if (is_float(x.dtype)) return dequantize_floats(ctx);
+  const bool complete = x.bytes.size() == x.byte_size();
+  if (complete && (x.dtype == DType::kInt8 || x.dtype == DType::kUint8)) {
+    const BytesView view = x.bytes.view();
+    if (x.dtype == DType::kInt8)
+      return dequantize_codes(ctx, reinterpret_cast<const std::int8_t*>(view.data()));
+    return dequantize_codes(ctx, reinterpret_cast<const std::uint8_t*>(view.data()));
+  }
+  const Elements<std::int64_t> wide(x);
+  dequantize_codes(ctx, wide.data());
 }
 
 /// Scale and zero point from the range of x, which always has 0 in it.
 void dynamic_quantize(ComputeContext& ctx) {
   const Elements<float> x(ctx.in(0));
-  float low = 0, high = 0;
-  for (const float v : x.span()) {
-    low = std::min(low, v);
-    high = std::max(high, v);
+  const DynamicRange range = dynamic_range(x.span());
+  std::vector<std::byte> y(x.size());
+  const Rounder round(DType::kUint8, range.zero);
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    y[i] = static_cast<std::byte>(round(x.data()[i] / range.divisor()));
   }
-  const float scale = (high - low) / 255.0F;
-  const float safe = scale == 0 ? 1.0F : scale;
-  const double zero = std::clamp(std::nearbyint(static_cast<double>(-low / safe)), 0.0, 255.0);
-  std::vector<double> out;
-  for (const float v : x.span())
-    out.push_back(saturated(std::nearbyint(static_cast<double>(v / safe)) + zero, DType::kUint8));
-  ctx.set(0, Tensor::of(DType::kUint8, ctx.in(0).shape, out));
-  ctx.set(1, Tensor::scalar(scale));
+  const double zero = range.zero;
+  ctx.set(0, tensor_of_bytes(DType::kUint8, ctx.in(0).shape, std::move(y)));
+  ctx.set(1, Tensor::scalar(range.scale));
   ctx.set(2, Tensor::of(DType::kUint8, {}, std::span(&zero, 1)));
 }
 
