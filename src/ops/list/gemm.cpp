@@ -1,6 +1,11 @@
 // Gemm: alpha A' B' + beta C; com.microsoft's FusedGemm is one with an activation behind it.
+#include <algorithm>
+
 #include "ops/expect.h"
+#include "ops/gate.h"
 #include "ops/matmul.h"
+#include "ops/multiply.h"
+#include "ops/real.h"
 
 namespace compressor::ops {
 namespace {
@@ -53,45 +58,36 @@ void channels(ChannelContext& ctx) {
 }
 
 void compute(ComputeContext& ctx) {
-  const Product p = product(ctx.node());
-  const Dims& a = ctx.in(0).shape;
-  const Dims& b = ctx.in(1).shape;
-  if (a.size() != 2 || b.size() != 2)
-    ctx.fail("operands have ranks {} and {}, expected 2", a.size(), b.size());
-  const std::int64_t m = a[p.trans_a ? 1 : 0];
-  const std::int64_t k = a[p.trans_a ? 0 : 1];
-  const std::int64_t n = b[p.trans_b ? 0 : 1];
-  if (b[p.trans_b ? 1 : 0] != k) ctx.fail("{} columns meet {} rows", k, b[p.trans_b ? 1 : 0]);
-  const double alpha = ctx.node().float_or("alpha", 1);
-  const double beta = ctx.node().float_or("beta", 1);
-  const std::vector<double> x = to_doubles(ctx.in(0));
-  const std::vector<double> w = to_doubles(ctx.in(1));
-  const std::vector<double> c = ctx.has(2) ? to_doubles(ctx.in(2)) : std::vector<double>{0};
-  const Dims c_shape = ctx.has(2) ? ctx.in(2).shape : Dims{};
-  const std::int64_t cn = c_shape.empty() ? 1 : c_shape.back();
-  const std::int64_t cm = c_shape.size() < 2 ? 1 : c_shape[0];
-  if (c_shape.size() > 2 || (cn != 1 && cn != n) || (cm != 1 && cm != m)) ctx.fail("C does not broadcast");
-  std::vector<double> y(static_cast<std::size_t>(m * n));
-  for (std::int64_t i = 0; i < m; ++i) {
-    for (std::int64_t j = 0; j < n; ++j) {
-      double sum = 0;
-      for (std::int64_t t = 0; t < k; ++t) {
-        sum += x[static_cast<std::size_t>(p.trans_a ? t * m + i : i * k + t)] *
-               w[static_cast<std::size_t>(p.trans_b ? j * k + t : t * n + j)];
-      }
-      const std::int64_t at = (cm == 1 ? 0 : i) * cn + (cn == 1 ? 0 : j);
-      y[static_cast<std::size_t>(i * n + j)] = alpha * sum + beta * c[static_cast<std::size_t>(at)];
-    }
-  }
-  ctx.set(0, Tensor::of(ctx.in(0).dtype, {m, n}, y));
+  ctx.set(0, gemm(ctx));
+}
+
+void compute_fused(ComputeContext& ctx) {
+  Tensor y = gemm(ctx);
+  const std::string name = ctx.node().string_or("activation", "");
+  if (name.empty()) return ctx.set(0, std::move(y));
+  auto gate = Gate::named(name);
+  if (!gate) ctx.fail("activation is '{}', which is not known", name);
+  gate->alpha = ctx.node().float_or("activation_alpha", gate->alpha);
+  gate->beta = ctx.node().float_or("activation_beta", gate->beta);
+  with_real(ctx, y.dtype, [&]<class T>(T) {
+    const Elements<T> sums(y);
+    Result<T> out(y.dtype, y.shape);
+    std::copy_n(sums.data(), out.size(), out.data());
+    gate->apply(out.data(), out.size());
+    ctx.set(0, out.finish());
+  });
 }
 
 }  // namespace
 
 void register_gemm(OpTable& table) {
   table.add({.type = "Gemm", .infer = infer, .cost = cost, .compute = compute, .channels = channels});
-  table.add(
-      {.type = "FusedGemm", .domain = "com.microsoft", .infer = infer, .cost = cost, .channels = channels});
+  table.add({.type = "FusedGemm",
+             .domain = "com.microsoft",
+             .infer = infer,
+             .cost = cost,
+             .compute = compute_fused,
+             .channels = channels});
 }
 
 }  // namespace compressor::ops

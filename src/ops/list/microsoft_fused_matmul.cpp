@@ -1,5 +1,10 @@
-// com.microsoft FusedMatMul: a matrix product that transposes and scales on the way.
+// com.microsoft FusedMatMul (once TransposeMatMul): a matrix product that transposes and scales on the way.
+#include <algorithm>
+
+#include "ops/elements.h"
 #include "ops/matmul.h"
+#include "ops/multiply.h"
+#include "ops/strided.h"
 
 namespace compressor::ops {
 namespace {
@@ -29,11 +34,38 @@ void channels(ChannelContext& ctx) {
   product_channels(ctx, product(ctx.node()));
 }
 
+/// [rows, batch.., columns] -> [batch.., rows, columns]
+Tensor batch_first(const ComputeContext& ctx, const Tensor& x) {
+  if (x.rank() < 3) ctx.fail("an operand of rank {} has no batch axes to transpose", x.rank());
+  Dims shape = x.shape;
+  Strides strides = row_major(shape);
+  std::rotate(shape.begin(), shape.begin() + 1, shape.end() - 1);
+  std::rotate(strides.begin(), strides.begin() + 1, strides.end() - 1);
+  return take_strided(x, shape, strides);
+}
+
+void compute(ComputeContext& ctx) {
+  const Product p = product(ctx.node());
+  const bool move_a = ctx.node().int_or("transBatchA", 0) != 0;
+  const bool move_b = ctx.node().int_or("transBatchB", 0) != 0;
+  // A vector is the same transposed.
+  ctx.set(0,
+          multiply(ctx, move_a ? batch_first(ctx, ctx.in(0)) : ctx.in(0),
+                   move_b ? batch_first(ctx, ctx.in(1)) : ctx.in(1), p.trans_a && ctx.in(0).rank() > 1,
+                   p.trans_b && ctx.in(1).rank() > 1, static_cast<double>(ctx.node().float_or("alpha", 1))));
+}
+
 }  // namespace
 
 void register_microsoft_fused_matmul(OpTable& table) {
-  table.add(
-      {.type = "FusedMatMul", .domain = "com.microsoft", .infer = infer, .cost = cost, .channels = channels});
+  for (const char* type : {"FusedMatMul", "TransposeMatMul"}) {
+    table.add({.type = type,
+               .domain = "com.microsoft",
+               .infer = infer,
+               .cost = cost,
+               .compute = compute,
+               .channels = channels});
+  }
 }
 
 }  // namespace compressor::ops

@@ -1,5 +1,9 @@
 // com.microsoft FastGelu, BiasGelu: activations with a bias before.
+#include <cmath>
+#include <numbers>
+
 #include "compressor/ops/channels.h"
+#include "ops/elementwise.h"
 #include "ops/expect.h"
 
 namespace compressor::ops {
@@ -21,11 +25,41 @@ void channels(ChannelContext& ctx) {
   if (ctx.has(1)) ctx.role(1, 0, AxisRole::kShift);
 }
 
+double gelu(double x) {
+  return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2));
+}
+
+/// By tanh, as FastGelu.
+double fast_gelu(double x) {
+  return 0.5 * x * (1 + std::tanh(0.7978845608028654 * x + 0.035677408136300125 * x * x * x));
+}
+
+void compute(ComputeContext& ctx) {
+  const auto f = ctx.node().op() == "FastGelu" ? fast_gelu : gelu;
+  const Tensor& x = ctx.in(0);
+  const Tensor bias = ctx.has(1) ? ctx.in(1) : Tensor::scalar(0.0F);
+  if (broadcast_shape(x.shape, bias.shape) != x.shape) {
+    ctx.fail("bias {} does not go with {}", to_string(bias.shape), to_string(x.shape));
+  }
+  const auto sum = [&]<class T>(T) {
+    ctx.set(0, map_binary<T>(x, bias, x.dtype,
+                             [f](T a, T b) { return static_cast<T>(f(static_cast<double>(a + b))); }));
+  };
+  if (x.dtype == DType::kDouble) return sum(double{});
+  if (!is_float(x.dtype)) ctx.fail("elements are {}, expected floating point numbers", name(x.dtype));
+  sum(float{});
+}
+
 }  // namespace
 
 void register_microsoft_gelu(OpTable& table) {
   for (const char* type : {"FastGelu", "BiasGelu"}) {
-    table.add({.type = type, .domain = "com.microsoft", .infer = infer, .cost = cost, .channels = channels});
+    table.add({.type = type,
+               .domain = "com.microsoft",
+               .infer = infer,
+               .cost = cost,
+               .compute = compute,
+               .channels = channels});
   }
 }
 
