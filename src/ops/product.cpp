@@ -46,6 +46,27 @@ template <class T, int R>
   }
 }
 
+/// c [n] += a [k] b [k, n], n eight vectors: for a row that stands alone, more columns keep the adders busy.
+template <class T>
+[[gnu::always_inline]] inline void strip_of_row(std::int64_t k, const T* a, const T* b, std::int64_t ldb,
+                                                T* c) {
+  using V = typename Lanes<T>::Vector;
+  constexpr int kVectors = 8;
+  V sum[kVectors];
+  for (V& v : sum) v = V{};
+  for (std::int64_t t = 0; t < k; ++t) {
+    const T factor = a[t];
+    for (int j = 0; j < kVectors; ++j) {
+      V v;
+      std::memcpy(&v, b + t * ldb + j * Lanes<T>::kCount, sizeof v);
+      sum[j] += factor * v;
+    }
+  }
+  T row[kVectors * Lanes<T>::kCount];
+  std::memcpy(row, sum, sizeof sum);
+  for (std::int64_t j = 0; j < kVectors * Lanes<T>::kCount; ++j) c[j] += row[j];
+}
+
 template <class T>
 [[gnu::always_inline]] inline void tiles(std::int64_t m, std::int64_t k, const T* a, std::int64_t lda,
                                          const T* b, std::int64_t ldb, T* c, std::int64_t ldc,
@@ -67,7 +88,10 @@ template <class T>
   T strip[kDepth * kColumns];
   for (std::int64_t t = 0; t < k; t += kDepth) {
     const std::int64_t depth = std::min(kDepth, k - t);
-    for (std::int64_t j = 0; j < n; j += kColumns) {
+    std::int64_t j = 0;
+    for (; m == 1 && j + 4 * kColumns <= n; j += 4 * kColumns)
+      strip_of_row(depth, a + t, b + t * ldb + j, ldb, c + j);
+    for (; j < n; j += kColumns) {
       const std::int64_t columns = std::min(kColumns, n - j);
       const T* from = b + t * ldb + j;
       // Few rows do not pay for a copy of b.

@@ -1,6 +1,7 @@
 // LSTM, GRU, RNN: a unit is one hidden state with all its gates.
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
+#include "ops/recurrence.h"
 
 namespace compressor::ops {
 namespace {
@@ -124,7 +125,12 @@ void shrink(ShrinkContext& ctx) {
 
 void register_recurrent(OpTable& table) {
   for (const char* type : {"LSTM", "GRU", "RNN"}) {
-    table.add({.type = type, .infer = infer, .cost = cost, .channels = channels, .shrink = shrink});
+    table.add({.type = type,
+               .infer = infer,
+               .cost = cost,
+               .compute = compute_recurrence,
+               .channels = channels,
+               .shrink = shrink});
   }
 }
 
