@@ -1,4 +1,4 @@
-// bytes: the three homes of a payload behind one handle.
+// bytes: the four homes of a payload behind one handle.
 #include "compressor/tensor/bytes.h"
 
 #include <algorithm>
@@ -12,6 +12,14 @@ Bytes Bytes::own(std::vector<std::byte> bytes) {
   Bytes result;
   result.size_ = bytes.size();
   result.owned_ = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+  return result;
+}
+
+Bytes Bytes::share(std::span<const std::byte> bytes, std::shared_ptr<const void> keep) {
+  Bytes result;
+  result.keep_ = std::move(keep);
+  result.shared_ = bytes.data();
+  result.size_ = bytes.size();
   return result;
 }
 
@@ -41,6 +49,7 @@ Bytes Bytes::derive(std::uint64_t size, Fill fill) {
 
 BytesView Bytes::view() const {
   if (owned_) return {std::span(*owned_).subspan(offset_, size_), owned_};
+  if (keep_) return {std::span(shared_ + offset_, size_), keep_};
   if (file_) return {file_->bytes().subspan(offset_, size_), file_};
   if (!fill_) return {};
   auto buffer = std::make_shared<std::vector<std::byte>>(size_);
@@ -53,6 +62,7 @@ void Bytes::read(std::uint64_t offset, std::span<std::byte> out) const {
         size_);
   if (out.empty()) return;
   if (owned_) std::memcpy(out.data(), owned_->data() + offset_ + offset, out.size());
+  if (keep_) std::memcpy(out.data(), shared_ + offset_ + offset, out.size());
   if (file_) file_->read(offset_ + offset, out);
   if (fill_) (*fill_)(offset_ + offset, out);
 }
@@ -74,6 +84,14 @@ Bytes Bytes::materialized() const {
   std::vector<std::byte> buffer(size_);
   (*fill_)(offset_, buffer);
   return own(std::move(buffer));
+}
+
+std::shared_ptr<std::byte> Bytes::take_sole() {
+  if (!keep_ || offset_ != 0 || keep_.use_count() != 1) return nullptr;
+  // The memory was made to be written to: see share(). const_cast is how its maker gets it back.
+  std::shared_ptr<std::byte> memory(std::move(keep_), const_cast<std::byte*>(shared_));
+  *this = Bytes();
+  return memory;
 }
 
 }  // namespace compressor

@@ -132,6 +132,15 @@ class ComputeContext {
 
 class ChannelContext;  // compressor/ops/channels.h
 class ShrinkContext;
+class RunContext;  // compressor/ops/run.h
+class GradientContext;
+
+/// What the gradient reads of the forward pass: bit i is input i or output i. The rest is freed.
+struct Keep {
+  std::uint32_t inputs = 0;
+  std::uint32_t outputs = 0;
+};
+inline constexpr std::uint32_t kAll = ~std::uint32_t{0};
 
 /// An operator. A missing rule is meaningful: no compute: is never folded; no channels: freezes every channel
 /// it touches; no cost: no arithmetic.
@@ -148,6 +157,15 @@ struct Op {
   std::function<void(ChannelContext&)> channels = {};
   /// After channels were removed around the node: its attributes and its constants that hold counts.
   std::function<void(ShrinkContext&)> shrink = {};
+  /// Computes inside the engine: see run.h. Returns false, with nothing changed, for a case it does not take;
+  /// `compute` is used then.
+  std::function<bool(RunContext&)> run = {};
+  /// `run` obeys the epilogue where it returns true.
+  bool fuses = false;
+  /// Sets the gradients of the inputs that are wanted; one that it leaves unset is zero. Null: not
+  /// differentiable through.
+  std::function<void(GradientContext&)> gradient = {};
+  Keep keep = {};
 };
 
 class OpTable {

@@ -1,4 +1,5 @@
-// bytes: immutable bytes that live on the heap, in a mapped file, or are computed when asked for.
+// bytes: immutable bytes that live on the heap, in somebody's memory, in a mapped file, or are computed when
+// asked for.
 #pragma once
 
 #include <cstddef>
@@ -44,6 +45,8 @@ class Bytes {
 
   Bytes() = default;
   static Bytes own(std::vector<std::byte> bytes);
+  /// Bytes that somebody else owns and nobody changes any more; they live as long as a copy of `keep` does.
+  static Bytes share(std::span<const std::byte> bytes, std::shared_ptr<const void> keep);
   /// A copy of `bytes` on the heap.
   static Bytes copy(std::span<const std::byte> bytes);
   /// Throws Error::model when [offset, offset + size) is not inside the file.
@@ -72,9 +75,14 @@ class Bytes {
   void drop() const;
   /// The same, and for derived bytes the result of computing them.
   Bytes materialized() const;
+  /// The memory of shared bytes, to be written to, where this handle is the last one to it; it is empty then.
+  /// Null, and nothing changes, otherwise.
+  std::shared_ptr<std::byte> take_sole();
 
  private:
   std::shared_ptr<const std::vector<std::byte>> owned_;
+  std::shared_ptr<const void> keep_;
+  const std::byte* shared_ = nullptr;
   std::shared_ptr<const MappedFile> file_;
   std::shared_ptr<const Fill> fill_;
   std::uint64_t offset_ = 0;

@@ -1,15 +1,18 @@
 // activation: functions of one element with settings: LeakyRelu, Elu, HardSigmoid, Gelu, Shrink, ...
+#include "compressor/ops/activation.h"
+
 #include <cmath>
 #include <numbers>
 
 #include "ops/elementwise.h"
+#include "ops/run_elementwise.h"
 
 namespace compressor::ops {
 namespace {
 
 using Function = std::function<double(double)>;
 
-struct Activation {
+struct Named {
   const char* type;
   std::int64_t since;
   Function (*make)(const Node&);
@@ -34,7 +37,7 @@ double sigmoid(double x) {
 
 constexpr const char* kMicrosoft = "com.microsoft";
 
-const Activation kActivations[] = {
+const Named kActivations[] = {
     {"LeakyRelu", 1,
      [](const Node& node) -> Function {
        const double alpha = setting(node, "alpha", 0.01F);
@@ -101,14 +104,16 @@ void compute(ComputeContext& ctx, const Function& f) {
 }  // namespace
 
 void register_activation(OpTable& table) {
-  for (const Activation& f : kActivations) {
-    table.add({.type = f.type,
-               .domain = f.domain,
-               .since = f.since,
-               .infer = [](InferContext& ctx) { infer_same(ctx); },
-               .cost = cost_elementwise,
-               .compute = [f](ComputeContext& ctx) { compute(ctx, f.make(ctx.node())); },
-               .channels = channels_unary});
+  for (const Named& f : kActivations) {
+    Op op{.type = f.type,
+          .domain = f.domain,
+          .since = f.since,
+          .infer = [](InferContext& ctx) { infer_same(ctx); },
+          .cost = cost_elementwise,
+          .compute = [f](ComputeContext& ctx) { compute(ctx, f.make(ctx.node())); },
+          .channels = channels_unary};
+    if (op.domain.empty() && is_activation(f.type)) add_activation_rules(op);
+    table.add(std::move(op));
   }
 }
 

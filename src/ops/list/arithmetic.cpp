@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "ops/elementwise.h"
+#include "ops/run_elementwise.h"
 
 namespace compressor::ops {
 namespace {
@@ -168,6 +169,12 @@ void channels_sum(ChannelContext& ctx) {
   }
 }
 
+void add_run(Op& entry, Arithmetic op) {
+  entry.run = [op](RunContext& ctx) { return run_arithmetic(ctx, op); };
+  entry.gradient = [op](GradientContext& ctx) { arithmetic_gradient(ctx, op); };
+  entry.keep = arithmetic_keep(op);
+}
+
 template <class F>
 Op op(const char* type, std::int64_t since) {
   return {.type = type,
@@ -183,12 +190,18 @@ Op op(const char* type, std::int64_t since) {
 void register_arithmetic(OpTable& table) {
   Op add = op<Add>("Add", 7);
   add.channels = channels_sum;
+  add_run(add, Arithmetic::kAdd);
   table.add(std::move(add));
   Op sub = op<Sub>("Sub", 7);
   sub.channels = channels_sum;
+  add_run(sub, Arithmetic::kSub);
   table.add(std::move(sub));
-  table.add(op<Mul>("Mul", 7));
-  table.add(op<Div>("Div", 7));
+  Op mul = op<Mul>("Mul", 7);
+  add_run(mul, Arithmetic::kMul);
+  table.add(std::move(mul));
+  Op div = op<Div>("Div", 7);
+  add_run(div, Arithmetic::kDiv);
+  table.add(std::move(div));
   Op pow = op<Pow>("Pow", 7);
   pow.compute = compute_pow;
   table.add(std::move(pow));

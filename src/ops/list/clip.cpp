@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "ops/elementwise.h"
+#include "ops/run_elementwise.h"
 
 namespace compressor::ops {
 namespace {
@@ -33,6 +34,35 @@ void compute(ComputeContext& ctx) {
   });
 }
 
+template <class Context>
+std::optional<Activation> settings(Context& ctx) {
+  Activation f{Activation::Kind::kClip, -std::numeric_limits<float>::infinity(),
+               std::numeric_limits<float>::infinity()};
+  if (ctx.opset() < 11) {
+    f.a = ctx.node().float_or("min", f.a);
+    f.b = ctx.node().float_or("max", f.b);
+    return f;
+  }
+  for (const std::size_t i : {1U, 2U}) {
+    if (!ctx.has(i)) continue;
+    const Tensor& bound = ctx.in(i);
+    if (bound.dtype != DType::kFloat || bound.size() != 1) return std::nullopt;
+    (i == 1 ? f.a : f.b) = to_floats(bound)[0];
+  }
+  return f;
+}
+
+bool run(RunContext& ctx) {
+  const auto f = settings(ctx);
+  return f && run_activation(ctx, *f);
+}
+
+void gradient(GradientContext& ctx) {
+  const auto f = settings(ctx);
+  if (!f) ctx.fail("the gradient is not available for these bounds");
+  activation_gradient(ctx, *f);
+}
+
 /// Bounds are scalars: they carry no channels.
 void channels(ChannelContext& ctx) {
   channels_unary(ctx);
@@ -45,7 +75,10 @@ void register_clip(OpTable& table) {
              .infer = [](InferContext& ctx) { infer_same(ctx); },
              .cost = cost_elementwise,
              .compute = compute,
-             .channels = channels});
+             .channels = channels,
+             .run = run,
+             .gradient = gradient,
+             .keep = {.inputs = 7}});
 }
 
 }  // namespace compressor::ops

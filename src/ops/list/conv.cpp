@@ -4,6 +4,7 @@
 #include "ops/convolve.h"
 #include "ops/gate.h"
 #include "ops/real.h"
+#include "ops/run_convolution.h"
 
 namespace compressor::ops {
 namespace {
@@ -78,7 +79,11 @@ void register_conv(OpTable& table) {
              .cost = cost,
              .compute = compute,
              .channels = channels,
-             .shrink = shrink});
+             .shrink = shrink,
+             .run = run_convolution,
+             .fuses = true,
+             .gradient = convolution_gradient,
+             .keep = {.inputs = 3}});
   table.add({.type = "FusedConv",
              .domain = "com.microsoft",
              .infer = infer,

@@ -6,6 +6,7 @@
 #include "ops/matmul.h"
 #include "ops/multiply.h"
 #include "ops/real.h"
+#include "ops/run_product.h"
 
 namespace compressor::ops {
 namespace {
@@ -81,7 +82,15 @@ void compute_fused(ComputeContext& ctx) {
 }  // namespace
 
 void register_gemm(OpTable& table) {
-  table.add({.type = "Gemm", .infer = infer, .cost = cost, .compute = compute, .channels = channels});
+  table.add({.type = "Gemm",
+             .infer = infer,
+             .cost = cost,
+             .compute = compute,
+             .channels = channels,
+             .run = run_gemm,
+             .fuses = true,
+             .gradient = gemm_gradient,
+             .keep = {.inputs = 3}});
   table.add({.type = "FusedGemm",
              .domain = "com.microsoft",
              .infer = infer,

@@ -2,6 +2,7 @@
 #include "ops/matmul.h"
 
 #include "ops/multiply.h"
+#include "ops/run_product.h"
 
 namespace compressor::ops {
 namespace {
@@ -27,7 +28,15 @@ void compute(ComputeContext& ctx) {
 }  // namespace
 
 void register_matmul(OpTable& table) {
-  table.add({.type = "MatMul", .infer = infer, .cost = cost, .compute = compute, .channels = channels});
+  table.add({.type = "MatMul",
+             .infer = infer,
+             .cost = cost,
+             .compute = compute,
+             .channels = channels,
+             .run = run_matmul,
+             .fuses = true,
+             .gradient = matmul_gradient,
+             .keep = {.inputs = 3}});
 }
 
 }  // namespace compressor::ops

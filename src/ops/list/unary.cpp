@@ -2,7 +2,9 @@
 #include <bit>
 #include <cmath>
 
+#include "compressor/ops/activation.h"
 #include "ops/elementwise.h"
+#include "ops/run_elementwise.h"
 
 namespace compressor::ops {
 namespace {
@@ -114,12 +116,14 @@ void compute(ComputeContext& ctx, const Unary& f) {
 
 void register_unary(OpTable& table) {
   for (const Unary& f : kUnary) {
-    table.add({.type = f.type,
-               .since = f.since,
-               .infer = [f](InferContext& ctx) { infer(ctx, f); },
-               .cost = cost_elementwise,
-               .compute = [f](ComputeContext& ctx) { compute(ctx, f); },
-               .channels = channels_unary});
+    Op op{.type = f.type,
+          .since = f.since,
+          .infer = [f](InferContext& ctx) { infer(ctx, f); },
+          .cost = cost_elementwise,
+          .compute = [f](ComputeContext& ctx) { compute(ctx, f); },
+          .channels = channels_unary};
+    if (is_activation(f.type)) add_activation_rules(op);
+    table.add(std::move(op));
   }
 }
 

@@ -1,0 +1,319 @@
+// executor: runs the steps of a program one after the other, and of the bodies and functions inside it.
+#include "compressor/engine/executor.h"
+
+#include <chrono>
+#include <cstring>
+
+#include "compressor/base/error.h"
+#include "engine/executor_impl.h"
+
+namespace compressor {
+
+using engine::Frame;
+using engine::Held;
+using engine::HeldPtr;
+using engine::Program;
+using engine::Ref;
+using engine::Step;
+using engine::StepContext;
+using ops::Layout;
+using ops::RunValue;
+
+namespace {
+
+/// The scale, shift and statistics that a training step moves on its own.
+void add_statistics(const Graph& graph, std::vector<const Value*>& parameters) {
+  for (const Node& node : graph.nodes()) {
+    if (!node.is("BatchNormalization")) continue;
+    for (const std::size_t i : {3U, 4U}) {
+      const Value* v = node.input(i);
+      if (v && v->initializer() && std::find(parameters.begin(), parameters.end(), v) == parameters.end()) {
+        parameters.push_back(v);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Executor::Impl::Impl(const Model& model, ExecutorOptions options)
+    : model_(model), options_(std::move(options)) {
+  std::vector<const Value*> changing = options_.parameters;
+  wishes_.gradients_of.insert(changing.begin(), changing.end());
+  wishes_.gradients_of.insert(options_.gradients_of.begin(), options_.gradients_of.end());
+  if (options_.batch_statistics) add_statistics(*model.graph, changing);
+  wishes_.fuse = options_.fuse && !options_.portable;
+  wishes_.training = options_.training;
+  wishes_.taps.insert(options_.taps.begin(), options_.taps.end());
+  wishes_.changing.insert(changing.begin(), changing.end());
+  if (wishes_.fuse && !wishes_.training) facts_ = infer_facts(model);
+  main_ = engine::compile(model, *model.graph, nullptr, facts_, wishes_);
+  for (const Value* v : changing) {
+    CHECK(v->initializer() && main_->slot_of.contains(v), "parameter '{}' is no initializer", v->name());
+    const std::vector<float> numbers = to_floats(*v->initializer());
+    const kernels::Buffer buffer(numbers.size() * sizeof(float));
+    std::memcpy(buffer.data(), numbers.data(), buffer.size());
+    parameters_[v] = buffer;
+    Tensor t = *v->initializer();
+    t.dtype = DType::kFloat;
+    t.bytes = buffer.bytes();
+    main_->constants[static_cast<std::size_t>(main_->slot_of.at(v))]->value = RunValue(std::move(t));
+  }
+}
+
+void Executor::Impl::check_feed(const Value& value, const RunValue& feed) const {
+  const Type& type = value.type();
+  if (feed.kind != RunValue::Kind::kTensor || type.kind != Type::Kind::kTensor) return;
+  if (type.dtype != DType::kUndefined && feed.tensor.dtype != type.dtype) {
+    throw Error::usage("input '{}': found {}, expected {}", value.name(), name(feed.tensor.dtype),
+                       name(type.dtype));
+  }
+  if (!type.has_shape) return;
+  bool fits = feed.tensor.shape.size() == type.dims.size();
+  for (std::size_t i = 0; fits && i < type.dims.size(); ++i) {
+    fits = !type.dims[i].known() || type.dims[i].value == feed.tensor.shape[i];
+  }
+  if (fits) return;
+  std::string expected;
+  for (const Dim& d : type.dims) {
+    expected += (expected.empty() ? "" : "x") + (d.known()         ? std::to_string(d.value)
+                                                 : d.param.empty() ? "?"
+                                                                   : d.param);
+  }
+  throw Error::usage("input '{}': found shape {}, expected {}", value.name(), to_string(feed.tensor.shape),
+                     expected);
+}
+
+void Executor::Impl::bind_inputs(Frame& frame, const Feeds& feeds) {
+  for (const auto& [name, feed] : feeds) {
+    const Value* v = model_.graph->find(name);
+    if (!v || !v->is_input()) {
+      std::string names;
+      for (const Value* input : model_.graph->inputs())
+        names += (names.empty() ? "'" : ", '") + input->name() + "'";
+      throw Error::usage("input '{}': the model has no such input; its inputs are {}", name, names);
+    }
+    check_feed(*v, feed);
+    auto held = std::make_shared<Held>();
+    held->value = feed;
+    const auto slot = static_cast<std::size_t>(main_->slot_of.at(v));
+    if (v->initializer()) {
+      if (!model_.is_overridable(*v)) {
+        throw Error::usage("input '{}' is a weight of the model and cannot be given", name);
+      }
+      main_->constants[slot] = held;
+    } else {
+      frame.slots[slot] = held;
+    }
+    if (main_->tapped[slot]) report(*v, *held);
+  }
+  for (const Value* v : model_.graph->inputs()) {
+    const auto slot = static_cast<std::size_t>(main_->slot_of.at(v));
+    if (frame.slots[slot] || main_->constants[slot]) continue;
+    if (v->type().kind == Type::Kind::kOptional) {
+      frame.slots[slot] = std::make_shared<Held>();
+      continue;
+    }
+    throw Error::usage("input '{}' is missing", v->name());
+  }
+}
+
+std::vector<RunValue> Executor::Impl::run(const Feeds& feeds) {
+  Frame frame;
+  frame.program = main_.get();
+  frame.slots.resize(main_->values.size());
+  tape_.clear();
+  borders_.clear();
+  shapes_.clear();
+  bind_inputs(frame, feeds);
+  const bool stretched = options_.training && options_.stretches > 1;
+  recording_ = options_.training && !stretched;
+  if (stretched) {
+    for (std::size_t i = 0; i < stretches(); ++i) {
+      borders_.push_back(frame.slots);
+      run_steps(frame, stretch_begin(i), stretch_begin(i + 1));
+    }
+  } else {
+    run_steps(frame, 0, main_->steps.size());
+  }
+  recording_ = false;
+  return collect(frame);
+}
+
+std::vector<RunValue> Executor::Impl::collect(Frame& frame) {
+  std::vector<RunValue> results;
+  for (const Ref& ref : frame.program->outputs) {
+    HeldPtr& held = frame.at(ref);
+    CHECK(held, "an output was freed too early");
+    if (held->value.kind == RunValue::Kind::kTensor) {
+      results.emplace_back(engine::tensor_in(*held, Layout::kPlain));
+    } else {
+      results.push_back(held->value);
+    }
+  }
+  return results;
+}
+
+void Executor::Impl::run_steps(Frame& frame, std::size_t begin, std::size_t end) {
+  for (std::size_t at = begin; at < end; ++at) {
+    Step& step = frame.program->steps[at];
+    if (!(step.constant && step.done)) run_step(frame, step);
+    for (const int slot : step.dies) {
+      if (!frame.program->is_constant[static_cast<std::size_t>(slot)])
+        frame.slots[static_cast<std::size_t>(slot)].reset();
+    }
+  }
+}
+
+void Executor::Impl::run_step(Frame& frame, Step& step) {
+  const auto start = std::chrono::steady_clock::now();
+  try {
+    if (step.function) {
+      run_function(frame, step);
+    } else {
+      run_operator(frame, step);
+    }
+  } catch (const Error& error) {
+    const std::string what = error.what();
+    if (error.kind() != ErrorKind::kModel || what.find("node '") != std::string::npos) throw;
+    throw Error::model("node '{}' ({}): {}", step.node->label(), step.node->op(), what);
+  } catch (const std::bad_alloc&) {
+    throw Error::model("node '{}' ({}): there is not enough memory for its output", step.node->label(),
+                       step.node->op());
+  }
+  step.done = step.constant;
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  if (!frame.outer) timing_[step.node] += took.count();
+}
+
+void Executor::Impl::run_operator(Frame& frame, Step& step) {
+  StepContext context(*this, frame, step);
+  const bool by_run = step.op->run && !(options_.portable && step.op->compute);
+  bool ok = by_run && step.op->run(context);
+  if (!ok && !step.parts.empty()) return run_parts(frame, step);
+  if (!ok) ok = compute(context, step);
+  if (!ok) {
+    throw Error::model("node '{}': operator '{}{}{}' of opset {} cannot be run with these inputs",
+                       step.node->label(), step.node->domain(), step.node->domain().empty() ? "" : ".",
+                       step.node->op(), step.opset);
+  }
+  if (recording_ && step.differentiable) record(frame, step, context);
+  store(frame, step, std::move(context.outputs()));
+}
+
+bool Executor::Impl::compute(StepContext& context, Step& step) {
+  if (!step.op->compute) return false;
+  std::vector<const Tensor*> inputs;
+  for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+    inputs.push_back(context.has(i) ? &context.in(i, Layout::kPlain) : nullptr);
+  }
+  ops::ComputeContext portable(*step.node, step.opset, std::move(inputs));
+  step.op->compute(portable);
+  for (std::size_t i = 0; i < portable.outputs().size(); ++i) {
+    if (portable.outputs()[i]) context.set(i, RunValue(std::move(*portable.outputs()[i])));
+  }
+  return true;
+}
+
+void Executor::Impl::run_parts(Frame& frame, Step& step) {
+  for (Step& part : step.parts) run_operator(frame, part);
+}
+
+void Executor::Impl::store(Frame& frame, Step& step, std::vector<HeldPtr> outputs) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const int slot = step.outputs[i];
+    if (slot < 0) continue;
+    const auto s = static_cast<std::size_t>(slot);
+    if (!outputs[i]) {
+      throw Error::model("node '{}' ({}): output {} was not computed", step.node->label(), step.node->op(),
+                         i);
+    }
+    if (frame.program->tapped[s] && !again_) report(*frame.program->values[s], *outputs[i]);
+    if (step.constant) {
+      frame.program->constants[s] = std::move(outputs[i]);
+    } else {
+      frame.slots[s] = std::move(outputs[i]);
+    }
+  }
+}
+
+void Executor::Impl::report(const Value& value, Held& held) {
+  if (tap_ && held.value.kind == RunValue::Kind::kTensor)
+    tap_(value, engine::tensor_in(held, Layout::kPlain));
+}
+
+std::vector<RunValue> Executor::Impl::run_body(const Graph& body, Frame& outer,
+                                               std::vector<RunValue> arguments) {
+  auto& program = bodies_[&body];
+  if (!program) program = engine::compile(model_, body, outer.program, facts_, wishes_);
+  Frame frame;
+  frame.program = program.get();
+  frame.outer = &outer;
+  frame.slots.resize(program->values.size());
+  const auto inputs = body.inputs();
+  if (arguments.size() > inputs.size()) {
+    throw Error::model("body '{}' has {} inputs, and is given {}", body.name(), inputs.size(),
+                       arguments.size());
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    auto held = std::make_shared<Held>();
+    if (i < arguments.size()) held->value = std::move(arguments[i]);
+    const auto slot = static_cast<std::size_t>(program->slot_of.at(inputs[i]));
+    if (program->tapped[slot]) report(*inputs[i], *held);
+    if (!program->constants[slot]) frame.slots[slot] = std::move(held);
+  }
+  const bool recording = std::exchange(recording_, false);
+  run_steps(frame, 0, program->steps.size());
+  recording_ = recording;
+  return collect(frame);
+}
+
+void Executor::Impl::run_function(Frame& frame, Step& step) {
+  throw Error::model("node '{}': function '{}' cannot be run yet; run simplify, which inlines it",
+                     step.node->label(), step.function->name);
+  (void)frame;
+}
+
+void Executor::Impl::update(const Ref& ref, Frame& frame, Tensor tensor) {
+  if (again_) return;
+  Frame* f = &frame;
+  for (int i = 0; i < ref.up; ++i) f = f->outer;
+  const Value* value = f->program->values[static_cast<std::size_t>(ref.slot)];
+  const auto it = parameters_.find(value);
+  if (it == parameters_.end()) return;  // computed statistics stay what they are
+  const std::vector<float> numbers = to_floats(tensor);
+  CHECK(numbers.size() * sizeof(float) == it->second.size());
+  std::memcpy(it->second.data(), numbers.data(), it->second.size());
+}
+
+std::span<float> Executor::Impl::parameter(const Value& value) {
+  const auto it = parameters_.find(&value);
+  CHECK(it != parameters_.end(), "'{}' was not declared a parameter", value.name());
+  return {it->second.as<float>(), it->second.size() / sizeof(float)};
+}
+
+std::map<const Node*, double> Executor::Impl::take_timing() {
+  return std::exchange(timing_, {});
+}
+
+Executor::Executor(const Model& model, ExecutorOptions options)
+    : impl_(std::make_unique<Impl>(model, std::move(options))) {}
+Executor::~Executor() = default;
+Executor::Executor(Executor&&) noexcept = default;
+std::vector<RunValue> Executor::run(const Feeds& feeds) {
+  return impl_->run(feeds);
+}
+void Executor::set_tap(Tap tap) {
+  impl_->set_tap(std::move(tap));
+}
+Executor::Gradients Executor::backward(const Gradients& seeds) {
+  return impl_->backward(seeds);
+}
+std::span<float> Executor::parameter(const Value& value) {
+  return impl_->parameter(value);
+}
+std::map<const Node*, double> Executor::take_timing() {
+  return impl_->take_timing();
+}
+
+}  // namespace compressor

@@ -1,0 +1,78 @@
+// program: a graph made ready to run: its values numbered, its nodes as steps that know when a value dies.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "compressor/ops/run.h"
+
+namespace compressor::engine {
+
+/// A value while it is alive, in the order it was made in and, once somebody asked, in the other one.
+struct Held {
+  ops::RunValue value;
+  ops::RunValue other;
+};
+using HeldPtr = std::shared_ptr<Held>;
+
+/// Where a step finds a value: in the frame `up` graphs outwards. slot < 0: a missing input.
+struct Ref {
+  int up = 0;
+  int slot = -1;
+};
+
+struct Step {
+  const Node* node = nullptr;
+  const ops::Op* op = nullptr;  ///< null: a call of a function
+  const Function* function = nullptr;
+  std::int64_t opset = 0;
+  std::vector<Ref> inputs;   ///< the node's own, then what the epilogue adds
+  std::vector<int> outputs;  ///< slots; -1: not wanted
+  std::vector<bool> last;    ///< by input: nobody reads it afterwards
+  std::vector<int> dies;     ///< slots that nobody reads after this step
+  ops::Epilogue epilogue;
+  std::vector<Step> parts;  ///< of a fused step: the steps as they were
+  bool constant = false;    ///< all inputs are: runs once
+  bool done = false;
+  bool differentiable = false;  ///< lies on a way to a value whose gradient is asked for
+  ops::NodeState state, gradient_state;
+};
+
+struct Program {
+  const Graph* graph = nullptr;
+  const Program* parent = nullptr;
+  std::unordered_map<const Value*, int> slot_of;
+  std::vector<const Value*> values;  ///< by slot
+  std::vector<HeldPtr> constants;    ///< by slot; null for what changes from run to run
+  std::vector<bool> is_constant;     ///< by slot; also before it was computed
+  std::vector<bool> tapped;          ///< by slot
+  std::vector<bool> wants_gradient;  ///< by slot
+  std::vector<Step> steps;
+  std::vector<Ref> outputs;
+
+  /// The slot of a value, here or outwards.
+  Ref find(const Value& value) const;
+  bool constant_at(const Ref& ref) const;
+};
+
+/// What is asked of a program besides running.
+struct Wishes {
+  bool fuse = true;
+  bool training = false;
+  std::set<const Value*> taps, changing, gradients_of;
+};
+
+/// `opsets` is asked for the version of a node's domain. Throws Error::model for nodes out of order.
+std::unique_ptr<Program> compile(const Model& model, const Graph& graph, const Program* parent,
+                                 const FactsMap& facts, const Wishes& wishes);
+
+/// Joins steps with those behind them where the first one's operator takes an epilogue.
+///   x -> Conv(W, b) -> BN(s, t, mu, v) -> + r -> f -> y   ==>   y = f(Conv(W', b')(x) + r)
+void fuse(const Model& model, Program& program, const FactsMap& facts, const Wishes& wishes);
+
+/// Fills in last and dies of every step.
+void find_lifetimes(Program& program);
+
+}  // namespace compressor::engine
