@@ -7,6 +7,7 @@
 #include <set>
 
 #include "compressor/ops/channels.h"
+#include "ops/attend.h"
 #include "ops/expect.h"
 
 namespace compressor::ops {
@@ -176,6 +177,7 @@ void register_attention(OpTable& table) {
              .since = 23,
              .infer = infer,
              .cost = cost,
+             .compute = compute_attention,
              .channels = channels,
              .shrink = shrink});
 }
