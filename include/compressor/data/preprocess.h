@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "compressor/data/image.h"
@@ -13,7 +14,7 @@
 
 namespace compressor {
 
-/// Resize, pad or crop, then channel order, then y = (x * scale - mean) / std per channel. Written as text:
+/// Channel order, resize, crop, pad, then y = (x * scale - mean) / std per channel. Written as text:
 ///
 ///   imagenet                              a preset
 ///   imagenet,crop=227                     a preset with changes
@@ -53,12 +54,12 @@ struct Preprocess {
   /// Height and width of the result where they do not depend on the picture.
   std::optional<std::pair<std::int64_t, std::int64_t>> fixed_size() const;
 
-  /// Resize, crop and pad: the pixels that the network will see, still in the file's channel order. `name` is
-  /// what errors call the picture. Throws Error::usage when it is smaller than the crop.
+  /// Channel order, resize, crop and pad: the pixels that the network will see. `name` is what errors call
+  /// the picture. Throws Error::usage when it is smaller than the crop.
   Image fit(const Image& image, const std::string& name, Geometry& geometry) const;
   /// A mask laid out as `geometry` says, nearest pixel, Truth::kOutside where there is none.
   static Image fit_mask(const Image& mask, const Geometry& geometry);
-  /// Channel order, numbers, layout and type: [C, H, W] or [H, W, C].
+  /// Numbers, layout and type: [C, H, W] or [H, W, C].
   Tensor finish(const Image& fitted, const std::string& name) const;
   /// fit, then finish.
   Tensor apply(const Image& image, const std::string& name, Geometry& geometry) const;

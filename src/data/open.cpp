@@ -1,0 +1,85 @@
+// open: which format it is.
+#include <algorithm>
+
+#include "compressor/base/error.h"
+#include "compressor/base/option.h"
+#include "data/data_yaml.h"
+#include "data/format.h"
+
+namespace compressor {
+namespace data {
+
+void register_all(FormatTable& table);  // made by CMake from formats/
+
+const FormatTable& formats() {
+  static const FormatTable kTable = [] {
+    FormatTable t;
+    register_all(t);
+    return t;
+  }();
+  return kTable;
+}
+
+namespace {
+
+std::string names_of(const std::vector<const Format*>& list) {
+  std::string all;
+  for (const Format* f : list) all += (all.empty() ? "" : ", ") + f->name;
+  return all;
+}
+
+const Format& named(const std::string& name, const std::string& path) {
+  std::vector<std::string> names;
+  std::vector<const Format*> all;
+  for (const Format& f : formats().all()) {
+    if (f.name == name) return f;
+    names.push_back(f.name);
+    all.push_back(&f);
+  }
+  const std::string near = nearest(name, names);
+  throw Error::usage("{}: unknown data format '{}'{}; known: {}", path, name,
+                     near.empty() ? "" : fmt::format(", did you mean '{}'?", near), names_of(all));
+}
+
+const Format& recognised(const Place& place) {
+  std::vector<const Format*> best, all;
+  int claim = kNo + 1;
+  for (const Format& f : formats().all()) {
+    all.push_back(&f);
+    const int c = f.claim(place);
+    if (c < claim) continue;
+    if (c > claim) best.clear();
+    claim = c;
+    best.push_back(&f);
+  }
+  if (best.empty()) {
+    throw Error::usage(
+        "{}: no known format of data{}; looked for {}", place.path(),
+        place.is_folder() && place.files().empty() && place.folders().empty() ? " (the folder is empty)" : "",
+        names_of(all));
+  }
+  if (best.size() > 1)
+    throw Error::usage("{}: may be {}; say which (data format)", place.path(), names_of(best));
+  return *best.front();
+}
+
+}  // namespace
+}  // namespace data
+
+std::vector<DataFormat> data_formats() {
+  std::vector<DataFormat> list;
+  for (const data::Format& f : data::formats().all()) list.push_back({f.name, f.summary});
+  return list;
+}
+
+std::unique_ptr<Dataset> open_dataset(const std::string& path, const OpenOptions& options) {
+  const data::Place place(path);
+  const OpenOptions merged = data::with_data_yaml(options, path);
+  const data::Format& format =
+      merged.format.empty() ? data::recognised(place) : data::named(merged.format, path);
+  std::unique_ptr<Dataset> dataset = format.open(place, merged);
+  if (dataset->size() == 0) throw Error::io("{}: holds no samples ({})", path, format.name);
+  return dataset;
+}
+
+}  // namespace compressor

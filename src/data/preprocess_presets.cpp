@@ -1,0 +1,36 @@
+// preprocess_presets: what well-known networks were trained on.
+#include "compressor/data/preprocess.h"
+
+namespace compressor {
+
+const std::vector<PreprocessPreset>& preprocess_presets() {
+  static const std::vector<PreprocessPreset> kPresets = {
+      {"raw", "pixels as they are, 0 to 255", ""},
+      {"unit", "0 to 1", "scale=1/255"},
+      {"signed", "-1 to 1", "scale=1/127.5,mean=1"},
+      {"imagenet", "torchvision: short side 256, middle 224, ImageNet's mean and deviation",
+       "resize=256,filter=antialias,crop=224,order=rgb,scale=1/"
+       "255,mean=0.485:0.456:0.406,std=0.229:0.224:0.225"},
+      {"imagenet_values", "ImageNet's mean and deviation, the size as it is",
+       "order=rgb,scale=1/255,mean=0.485:0.456:0.406,std=0.229:0.224:0.225"},
+      {"inception", "short side 342, middle 299, -1 to 1",
+       "resize=342,filter=antialias,crop=299,order=rgb,scale=1/127.5,mean=1"},
+      {"caffe", "256x256, middle 224, BGR less the mean colour",
+       "resize=256x256,crop=224,order=bgr,mean=104:117:123"},
+      {"cifar10", "CIFAR-10's mean and deviation",
+       "order=rgb,scale=1/255,mean=0.4914:0.4822:0.4465,std=0.247:0.2435:0.2616"},
+      {"cifar100", "CIFAR-100's mean and deviation",
+       "order=rgb,scale=1/255,mean=0.5071:0.4865:0.4409,std=0.2673:0.2564:0.2762"},
+      {"mnist", "MNIST's mean and deviation", "order=grey,scale=1/255,mean=0.1307,std=0.3081"},
+      {"fashion_mnist", "Fashion-MNIST's mean and deviation", "order=grey,scale=1/255,mean=0.286,std=0.353"},
+      {"yolox", "416x416 from the top left corner, the rest grey 114, BGR 0 to 255",
+       "letterbox=416,place=corner,fill=114,order=bgr"},
+      {"yolo", "640x640 in the middle, the rest grey 114, RGB 0 to 1",
+       "letterbox=640,place=centre,fill=114,order=rgb,scale=1/255"},
+      {"fastestdet", "352x352 stretched, BGR 0 to 1", "resize=352x352,order=bgr,scale=1/255"},
+      {"ppocr", "height 48, BGR, -1 to 1", "height=48,order=bgr,scale=1/127.5,mean=1"},
+  };
+  return kPresets;
+}
+
+}  // namespace compressor

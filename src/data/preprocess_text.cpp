@@ -1,0 +1,289 @@
+// preprocess_text: presets, and settings as text.
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <functional>
+#include <map>
+
+#include "compressor/base/error.h"
+#include "compressor/base/option.h"
+#include "compressor/data/preprocess.h"
+
+namespace compressor {
+namespace {
+
+using Numbers = std::vector<double>;
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string all;
+  for (const std::string& w : words) all += (all.empty() ? "" : ", ") + w;
+  return all;
+}
+
+template <class T>
+struct Word {
+  const char* word;
+  T value;
+};
+constexpr Word<Preprocess::Filter> kFilters[] = {{"bilinear", Preprocess::Filter::kBilinear},
+                                                 {"antialias", Preprocess::Filter::kAntialias},
+                                                 {"nearest", Preprocess::Filter::kNearest}};
+constexpr Word<Preprocess::Order> kOrders[] = {{"keep", Preprocess::Order::kKeep},
+                                               {"rgb", Preprocess::Order::kRgb},
+                                               {"bgr", Preprocess::Order::kBgr},
+                                               {"grey", Preprocess::Order::kGrey}};
+constexpr Word<Preprocess::Layout> kLayouts[] = {{"nchw", Preprocess::Layout::kNchw},
+                                                 {"nhwc", Preprocess::Layout::kNhwc}};
+constexpr Word<bool> kPlaces[] = {{"centre", true}, {"corner", false}};
+
+template <class T, std::size_t N>
+const char* word_of(const Word<T> (&words)[N], T value) {
+  for (const Word<T>& w : words) {
+    if (w.value == value) return w.word;
+  }
+  return "";
+}
+
+// One `key=value`, with all that its error needs.
+struct Setting {
+  std::string where, key, value;
+
+  [[noreturn]] void fail(const std::string& expected) const {
+    throw Error::usage("{}: {}: found '{}', expected {}", where, key, value, expected);
+  }
+
+  template <class T, std::size_t N>
+  T one_of(const Word<T> (&words)[N]) const {
+    std::vector<std::string> names;
+    for (const Word<T>& w : words) {
+      if (value == w.word) return w.value;
+      names.emplace_back(w.word);
+    }
+    const std::string near = nearest(value, names);
+    fail("one of " + joined(names) + (near.empty() ? "" : "; did you mean '" + near + "'?"));
+  }
+
+  static std::optional<double> number(std::string_view text) {
+    double v = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), v);
+    if (error != std::errc() || !std::isfinite(v)) return std::nullopt;
+    const std::string_view rest(stop, static_cast<std::size_t>(text.data() + text.size() - stop));
+    if (rest.empty()) return v;
+    if (rest[0] != '/') return std::nullopt;
+    const auto below = number(rest.substr(1));
+    if (!below || *below == 0 || rest.find('/', 1) != std::string_view::npos) return std::nullopt;
+    return v / *below;
+  }
+
+  Numbers numbers() const {
+    Numbers list;
+    std::string_view rest = value;
+    for (;;) {
+      const std::size_t colon = rest.find(':');
+      const auto v = number(rest.substr(0, colon));
+      if (!v) fail("a number, a fraction such as 1/255, or several separated by : or ,");
+      list.push_back(*v);
+      if (colon == std::string_view::npos) return list;
+      rest.remove_prefix(colon + 1);
+    }
+  }
+
+  std::int64_t count(std::string_view text, std::int64_t least) const {
+    constexpr std::int64_t kMostPixels = 16384;
+    std::int64_t v = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), v);
+    if (error != std::errc() || stop != text.data() + text.size() || v < least || v > kMostPixels)
+      fail("a size in pixels up to 16384, such as 224 or 240x320");
+    return v;
+  }
+
+  /// S -> {S, 0}, HxW -> {H, W}.
+  std::pair<std::int64_t, std::int64_t> size() const {
+    const std::size_t x = value.find('x');
+    if (x == std::string::npos) return {count(value, 1), 0};
+    return {count(std::string_view(value).substr(0, x), 1), count(std::string_view(value).substr(x + 1), 1)};
+  }
+};
+
+void set_resize(Preprocess& p, const Setting& s) {
+  p.resize_height = p.resize_width = 0;
+  p.resize = Preprocess::Resize::kNone;
+  if (s.value == "none") return;
+  const auto [height, width] = s.size();
+  p.resize_height = height;
+  p.resize_width = width;
+  if (s.key == "height") {
+    if (width != 0) s.fail("one size");
+    p.resize = Preprocess::Resize::kHeight;
+  } else if (s.key == "letterbox") {
+    p.resize = Preprocess::Resize::kLetterbox;
+    if (width == 0) p.resize_width = height;
+  } else {
+    p.resize = width == 0 ? Preprocess::Resize::kShort : Preprocess::Resize::kStretch;
+  }
+}
+
+void set_crop(Preprocess& p, const Setting& s) {
+  p.crop_height = p.crop_width = 0;
+  if (s.value == "none") return;
+  const auto [height, width] = s.size();
+  p.crop_height = height;
+  p.crop_width = width == 0 ? height : width;
+}
+
+void set_fill(Preprocess& p, const Setting& s) {
+  const Numbers list = s.numbers();
+  if (list.size() != 1 || list[0] < 0 || list[0] > 255) s.fail("a pixel's value from 0 to 255");
+  p.fill = list[0];
+}
+
+void set_std(Preprocess& p, const Setting& s) {
+  p.std = s.numbers();
+  if (std::count(p.std.begin(), p.std.end(), 0.0) > 0) s.fail("numbers other than 0");
+}
+
+void set_dtype(Preprocess& p, const Setting& s) {
+  p.dtype = dtype_of(s.value);
+  const int width = bits(p.dtype);
+  if (width < 8 || !(is_float(p.dtype) || is_integer(p.dtype)))
+    s.fail("a type of numbers such as float32, float16, uint8 or int32");
+}
+
+using Setter = std::function<void(Preprocess&, const Setting&)>;
+// In the order in which they are applied and written.
+const std::vector<std::pair<std::string, Setter>>& setters() {
+  static const std::vector<std::pair<std::string, Setter>> kSetters = {
+      {"resize", set_resize},
+      {"height", set_resize},
+      {"letterbox", set_resize},
+      {"filter", [](Preprocess& p, const Setting& s) { p.filter = s.one_of(kFilters); }},
+      {"place", [](Preprocess& p, const Setting& s) { p.letterbox_centre = s.one_of(kPlaces); }},
+      {"crop", set_crop},
+      {"pad", [](Preprocess& p, const Setting& s) { p.pad = s.value == "none" ? 0 : s.count(s.value, 0); }},
+      {"fill", set_fill},
+      {"order", [](Preprocess& p, const Setting& s) { p.order = s.one_of(kOrders); }},
+      {"layout", [](Preprocess& p, const Setting& s) { p.layout = s.one_of(kLayouts); }},
+      {"scale", [](Preprocess& p, const Setting& s) { p.scale = s.numbers(); }},
+      {"mean", [](Preprocess& p, const Setting& s) { p.mean = s.numbers(); }},
+      {"std", set_std},
+      {"dtype", set_dtype}};
+  return kSetters;
+}
+
+void apply_setting(Preprocess& p, const Setting& s) {
+  std::vector<std::string> names;
+  for (const auto& [name, setter] : setters()) {
+    if (name == s.key) return setter(p, s);
+    names.push_back(name);
+  }
+  const std::string near = nearest(s.key, names);
+  throw Error::usage("{}: unknown setting '{}'{}; known: {}", s.where, s.key,
+                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near), joined(names));
+}
+
+const PreprocessPreset& find_preset(const std::string& name, const std::string& where) {
+  std::vector<std::string> names;
+  for (const PreprocessPreset& preset : preprocess_presets()) {
+    if (preset.name == name) return preset;
+    names.push_back(preset.name);
+  }
+  const std::string near = nearest(name, names);
+  throw Error::usage("{}: unknown preset '{}'{}; known: {}", where, name,
+                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near), joined(names));
+}
+
+std::string trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\n");
+  if (first == std::string_view::npos) return "";
+  return std::string(text.substr(first, text.find_last_not_of(" \t\n") - first + 1));
+}
+
+// Numbers after a comma go on with the list before: mean=104,117,123.
+std::vector<Setting> split_settings(std::string_view text, const std::string& where, std::string& preset) {
+  std::vector<Setting> settings;
+  while (!text.empty()) {
+    const std::size_t comma = text.find(',');
+    const std::string item = trimmed(text.substr(0, comma));
+    text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
+    const std::size_t equals = item.find('=');
+    if (equals != std::string::npos) {
+      settings.push_back({where, trimmed(item.substr(0, equals)), trimmed(item.substr(equals + 1))});
+    } else if (!settings.empty() && Setting::number(item)) {
+      settings.back().value += ":" + item;
+    } else if (settings.empty() && preset.empty() && !item.empty()) {
+      preset = item;
+    } else {
+      throw Error::usage("{}: found '{}', expected key=value (a preset's name comes first)", where, item);
+    }
+  }
+  return settings;
+}
+
+void check_together(const Preprocess& p, const std::string& where) {
+  std::size_t most = 1;
+  for (const Numbers* list : {&p.scale, &p.mean, &p.std}) {
+    if (list->size() > 1 && most > 1 && list->size() != most)
+      throw Error::usage("{}: scale, mean and std have {} and {} values, expected one or one a channel",
+                         where, most, list->size());
+    most = std::max(most, list->size());
+  }
+  const std::size_t channels = p.order == Preprocess::Order::kGrey ? 1 : 3;
+  if (p.order != Preprocess::Order::kKeep && most > 1 && most != channels)
+    throw Error::usage("{}: order={} makes {} channel{}, but scale, mean or std has {} values", where,
+                       word_of(kOrders, p.order), channels, channels == 1 ? "" : "s", most);
+}
+
+std::string list_text(const Numbers& list) {
+  std::string all;
+  for (const double v : list) all += (all.empty() ? "" : ":") + fmt::format("{}", v);
+  return all;
+}
+
+}  // namespace
+
+Preprocess parse_preprocess(std::string_view text, const std::string& where) {
+  std::string preset;
+  const std::vector<Setting> settings = split_settings(text, where, preset);
+  Preprocess p;
+  if (!preset.empty()) p = parse_preprocess(find_preset(preset, where).settings, "preset " + preset);
+  for (const Setting& s : settings) apply_setting(p, s);
+  check_together(p, where);
+  return p;
+}
+
+std::string Preprocess::text() const {
+  std::vector<std::string> items;
+  const auto size = [](std::int64_t h, std::int64_t w) { return fmt::format("{}x{}", h, w); };
+  switch (resize) {
+    case Resize::kNone:
+      break;
+    case Resize::kStretch:
+      items.push_back("resize=" + size(resize_height, resize_width));
+      break;
+    case Resize::kShort:
+      items.push_back(fmt::format("resize={}", resize_height));
+      break;
+    case Resize::kHeight:
+      items.push_back(fmt::format("height={}", resize_height));
+      break;
+    case Resize::kLetterbox:
+      items.push_back("letterbox=" + size(resize_height, resize_width));
+      break;
+  }
+  items.push_back(std::string("filter=") + word_of(kFilters, filter));
+  items.push_back(std::string("place=") + word_of(kPlaces, letterbox_centre));
+  if (crop_height > 0) items.push_back("crop=" + size(crop_height, crop_width));
+  items.push_back(fmt::format("pad={}", pad));
+  items.push_back(fmt::format("fill={}", fill));
+  items.push_back(std::string("order=") + word_of(kOrders, order));
+  items.push_back(std::string("layout=") + word_of(kLayouts, layout));
+  items.push_back("scale=" + list_text(scale));
+  items.push_back("mean=" + list_text(mean));
+  items.push_back("std=" + list_text(std));
+  items.push_back("dtype=" + std::string(name(dtype)));
+  std::string all;
+  for (const std::string& item : items) all += (all.empty() ? "" : ",") + item;
+  return all;
+}
+
+}  // namespace compressor
