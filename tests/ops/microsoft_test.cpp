@@ -130,5 +130,26 @@ TEST(SkipNormalization, FullAndSimplifiedReferee) {
       .agrees(1e-6, kClose);
 }
 
+TEST(EmbedLayerNormalization, SumsAndCountsReferee) {
+  REQUIRE_REFEREE();
+  Draw draw(36);
+  const Dims ids{2, 5};
+  const auto embed = [&](bool segments) {
+    Judged j("EmbedLayerNormalization", kMicrosoft);
+    j.in(draw.integers(DType::kInt32, ids, 0, 19));
+    segments ? j.in(draw.integers(DType::kInt32, ids, 0, 1)) : j.missing();
+    j.in(draw.normal({20, 16})).in(draw.normal({9, 16}));
+    segments ? j.in(draw.normal({2, 16})) : j.missing();
+    return j.in(draw.normal({16})).in(draw.normal({16}));
+  };
+  embed(true).outputs({true, true, true}).agrees(1e-6, kClose);
+  embed(false).outputs({true, true}).agrees(1e-6, kClose);
+  embed(true)
+      .in(Tensor::of(DType::kInt32, ids, std::vector<double>{1, 1, 1, 0, 0, 1, 0, 1, 1, 0}))
+      .in(draw.integers(DType::kInt32, ids, 0, 8))
+      .outputs({true, true})
+      .agrees(1e-6, kClose);
+}
+
 }  // namespace
 }  // namespace compressor::ops

@@ -1,4 +1,6 @@
-// com.microsoft Attention, MultiHeadAttention, GroupQueryAttention: shapes and cost; their channels freeze.
+// com.microsoft Attention, MultiHeadAttention, GroupQueryAttention: their channels freeze.
+#include "ops/microsoft_attention.h"
+
 #include "ops/expect.h"
 
 namespace compressor::ops {
@@ -16,8 +18,15 @@ void infer_attention(InferContext& ctx) {
   } else if (w.ranked) {
     width = w.dim(-1).divided_by(3);
   }
-  if (x.ranked) return ctx.set(0, x.dtype, {x.dims[0], x.dims[1], width});
-  ctx.set(0, x.dtype, {SymDim(), SymDim(), width});
+  if (!x.ranked) return ctx.set(0, x.dtype, {SymDim(), SymDim(), width});
+  ctx.set(0, x.dtype, {x.dims[0], x.dims[1], width});
+  if (!ctx.wants(1)) return;
+  // [2, N, heads, past + T, D]
+  const std::int64_t heads = ctx.node().int_or("num_heads", 0);
+  SymDims present{2, x.dims[0], heads, x.dims[1], heads > 0 ? width.divided_by(heads) : SymDim()};
+  if (ctx.has(4))
+    present[3] = ctx.in(4).ranked && ctx.in(4).rank() == 5 ? ctx.in(4).dims[3] + x.dims[1] : SymDim();
+  ctx.set(1, x.dtype, std::move(present));
 }
 
 // query [N, T, Hq] or packed [N, T, heads, 3, D], value [N, S, Hv] or [N, heads, S, D] -> [N, T, Hv]
@@ -86,16 +95,21 @@ Cost cost_multi_head(const CostContext& ctx) {
 }  // namespace
 
 void register_microsoft_attention(OpTable& table) {
-  table.add(
-      {.type = "Attention", .domain = "com.microsoft", .infer = infer_attention, .cost = cost_attention});
+  table.add({.type = "Attention",
+             .domain = "com.microsoft",
+             .infer = infer_attention,
+             .cost = cost_attention,
+             .compute = compute_microsoft_attention});
   table.add({.type = "MultiHeadAttention",
              .domain = "com.microsoft",
              .infer = infer_multi_head,
-             .cost = cost_multi_head});
+             .cost = cost_multi_head,
+             .compute = compute_multi_head_attention});
   table.add({.type = "GroupQueryAttention",
              .domain = "com.microsoft",
              .infer = infer_group_query,
-             .cost = cost_multi_head});
+             .cost = cost_multi_head,
+             .compute = compute_group_query_attention});
 }
 
 }  // namespace compressor::ops
