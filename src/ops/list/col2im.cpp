@@ -1,6 +1,7 @@
 // Col2Im: sums blocks of columns back into an image.
-#include "compressor/ops/channels.h"
+#include "ops/convolve.h"
 #include "ops/expect.h"
+#include "ops/real.h"
 
 namespace compressor::ops {
 namespace {
@@ -42,10 +43,42 @@ void channels(ChannelContext& ctx) {
   ctx.freeze(0, 2, "blocks of an image");
 }
 
+// The transpose of what a convolution does to make its columns.
+void compute(ComputeContext& ctx) {
+  const Tensor& x = ctx.in(0);
+  const std::vector<std::int64_t> image = to_ints(ctx.in(1));
+  const std::vector<std::int64_t> block = to_ints(ctx.in(2));
+  if (x.rank() != 3) ctx.fail("input has rank {}, expected 3", x.rank());
+  if (image.empty() || block.size() != image.size()) {
+    ctx.fail("image_shape has {} numbers, block_shape {}", image.size(), block.size());
+  }
+  for (std::size_t i = 0; i < image.size(); ++i) {
+    if (image[i] < 0 || block[i] < 1) ctx.fail("image_shape holds {}, block_shape {}", image[i], block[i]);
+  }
+  const Window window = read_window(ctx.node(), image.size(), SymDims(block.begin(), block.end()));
+  const FixedWindow w = fix(ctx.node(), window, image);
+  if (x.shape[1] % w.taps() != 0 || x.shape[2] != w.out_plane()) {
+    ctx.fail("input is {}, expected a multiple of {} rows and {} columns", to_string(x.shape), w.taps(),
+             w.out_plane());
+  }
+  const std::int64_t channels = x.shape[1] / w.taps();
+  Dims shape{x.shape[0], channels};
+  shape.insert(shape.end(), image.begin(), image.end());
+  with_real(ctx, x.dtype, [&]<class T>(T) {
+    const Elements<T> columns(x);
+    Result<T> y(x.dtype, shape);
+    for (std::int64_t n = 0; n < x.shape[0]; ++n) {
+      add_columns(w, columns.data() + n * x.shape[1] * x.shape[2], channels,
+                  y.data() + n * channels * w.in_plane());
+    }
+    ctx.set(0, y.finish());
+  });
+}
+
 }  // namespace
 
 void register_col2im(OpTable& table) {
-  table.add({.type = "Col2Im", .infer = infer, .cost = cost, .channels = channels});
+  table.add({.type = "Col2Im", .infer = infer, .cost = cost, .compute = compute, .channels = channels});
 }
 
 }  // namespace compressor::ops

@@ -1,5 +1,5 @@
 // DeformConv: convolution whose taps are moved by an offset that is computed.
-#include "ops/convolution.h"
+#include "ops/deform.h"
 #include "ops/expect.h"
 
 namespace compressor::ops {
@@ -46,10 +46,19 @@ void shrink(ShrinkContext& ctx) {
   convolution_shrink(ctx, kWhich);
 }
 
+void compute(ComputeContext& ctx) {
+  compute_deform_conv(ctx, kWhich);
+}
+
 }  // namespace
 
 void register_deform_conv(OpTable& table) {
-  table.add({.type = "DeformConv", .infer = infer, .cost = cost, .channels = channels, .shrink = shrink});
+  table.add({.type = "DeformConv",
+             .infer = infer,
+             .cost = cost,
+             .compute = compute,
+             .channels = channels,
+             .shrink = shrink});
 }
 
 }  // namespace compressor::ops

@@ -1,7 +1,8 @@
 // Einsum: sums of products by labels. An axis is its label: labels that operands share join, those that the
 // output lacks are summed, the rest passes.
+#include "ops/einsum.h"
+
 #include <algorithm>
-#include <cctype>
 #include <map>
 #include <set>
 
@@ -11,92 +12,13 @@
 namespace compressor::ops {
 namespace {
 
-/// Label of one axis: a letter, or 1000 + position from the right inside "...".
-using Label = int;
-constexpr Label kEllipsis = 1000;
-
-struct Equation {
-  std::vector<std::vector<Label>> operands;
-  std::vector<Label> output;
-};
-
-/// Labels of one term for an operand of the given rank; `ellipsis` is what "..." stands for.
-std::vector<Label> read_term(const Node& node, const std::string& term, std::int64_t ellipsis) {
-  std::vector<Label> labels;
-  for (std::size_t i = 0; i < term.size(); ++i) {
-    if (term.compare(i, 3, "...") == 0) {
-      for (std::int64_t k = ellipsis; k > 0; --k) labels.push_back(kEllipsis + static_cast<int>(k));
-      i += 2;
-      continue;
-    }
-    if (!std::isalpha(static_cast<unsigned char>(term[i]))) {
-      throw Error::model("node '{}' ({}): term '{}' holds '{}', expected letters", node.label(), node.op(),
-                         term, term[i]);
-    }
-    labels.push_back(term[i]);
-  }
-  return labels;
-}
-
-std::int64_t count_letters(const std::string& term) {
-  return std::count_if(term.begin(), term.end(), [](char c) { return c != '.'; });
-}
-
-std::vector<Label> implicit_output(const std::vector<std::vector<Label>>& operands, std::int64_t ellipsis) {
-  std::map<Label, int> seen;
-  for (const auto& labels : operands) {
-    for (const Label label : labels) ++seen[label];
-  }
-  std::vector<Label> output;
-  for (std::int64_t k = ellipsis; k > 0; --k) output.push_back(kEllipsis + static_cast<int>(k));
-  for (const auto& [label, times] : seen) {
-    if (times == 1 && label < kEllipsis) output.push_back(label);
-  }
-  return output;
-}
-
-/// Throws Error::model for what is no equation or does not fit the ranks.
-Equation parse(const Node& node, const std::vector<std::int64_t>& ranks) {
-  const auto fail = [&](const std::string& why) {
-    throw Error::model("node '{}' ({}): equation '{}' {}", node.label(), node.op(),
-                       node.string_or("equation", ""), why);
-  };
-  std::string text = node.string_or("equation", "");
-  text.erase(std::remove(text.begin(), text.end(), ' '), text.end());
-  const std::size_t arrow = text.find("->");
-  std::vector<std::string> terms{""};
-  for (const char c : text.substr(0, arrow)) {
-    if (c == ',') {
-      terms.emplace_back();
-    } else {
-      terms.back() += c;
-    }
-  }
-  if (terms.size() != ranks.size())
-    fail(fmt::format("has {} terms, expected {}", terms.size(), ranks.size()));
-  Equation e;
-  std::int64_t widest = 0;
-  for (std::size_t i = 0; i < terms.size(); ++i) {
-    const bool dots = terms[i].find("...") != std::string::npos;
-    const std::int64_t ellipsis = ranks[i] - count_letters(terms[i]);
-    if (ellipsis < 0 || (!dots && ellipsis != 0)) {
-      fail(fmt::format("has the term '{}' for an operand of rank {}", terms[i], ranks[i]));
-    }
-    widest = std::max(widest, ellipsis);
-    e.operands.push_back(read_term(node, terms[i], ellipsis));
-  }
-  e.output = arrow == std::string::npos ? implicit_output(e.operands, widest)
-                                        : read_term(node, text.substr(arrow + 2), widest);
-  return e;
-}
-
 void infer(InferContext& ctx) {
   std::vector<std::int64_t> ranks;
   for (std::size_t i = 0; i < ctx.num_inputs(); ++i) {
     if (!ctx.in(i).ranked) return ctx.set_unranked(0, ctx.in(0).dtype);
     ranks.push_back(ctx.in(i).rank());
   }
-  const Equation e = parse(ctx.node(), ranks);
+  const Equation e = read_equation(ctx.node(), ranks);
   std::map<Label, SymDim> lengths;
   for (std::size_t i = 0; i < ranks.size(); ++i) {
     for (std::size_t k = 0; k < e.operands[i].size(); ++k) {
@@ -124,7 +46,7 @@ Cost cost(const CostContext& ctx) {
   }
   const double places = ctx.out_size(0);
   if (!ctx.ok()) return {};
-  const Equation e = parse(ctx.node(), ranks);
+  const Equation e = read_equation(ctx.node(), ranks);
   std::map<Label, double> lengths;
   for (std::size_t i = 0; i < ranks.size(); ++i) {
     for (std::size_t k = 0; k < dims[i].size(); ++k) {
@@ -144,7 +66,7 @@ void channels(ChannelContext& ctx) {
     if (!ctx.in(i).ranked) return ctx.freeze_all("sum over an operand of unknown rank");
     ranks.push_back(ctx.in(i).rank());
   }
-  const Equation e = parse(ctx.node(), ranks);
+  const Equation e = read_equation(ctx.node(), ranks);
   const std::set<Label> kept(e.output.begin(), e.output.end());
   std::map<Label, Places> lists;
   for (std::size_t i = 0; i < ranks.size(); ++i) {
@@ -165,7 +87,12 @@ void channels(ChannelContext& ctx) {
 }  // namespace
 
 void register_einsum(OpTable& table) {
-  table.add({.type = "Einsum", .since = 12, .infer = infer, .cost = cost, .channels = channels});
+  table.add({.type = "Einsum",
+             .since = 12,
+             .infer = infer,
+             .cost = cost,
+             .compute = compute_einsum,
+             .channels = channels});
 }
 
 }  // namespace compressor::ops

@@ -1,6 +1,7 @@
 // GridSample, AffineGrid: reads an image at given places; makes such places from an affine map.
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
+#include "ops/sample.h"
 
 namespace compressor::ops {
 namespace {
@@ -59,8 +60,12 @@ void infer_grid(InferContext& ctx) {
 }  // namespace
 
 void register_grid_sample(OpTable& table) {
-  table.add({.type = "GridSample", .infer = infer_sample, .cost = cost_sample, .channels = channels_sample});
-  table.add({.type = "AffineGrid", .infer = infer_grid});
+  table.add({.type = "GridSample",
+             .infer = infer_sample,
+             .cost = cost_sample,
+             .compute = compute_grid_sample,
+             .channels = channels_sample});
+  table.add({.type = "AffineGrid", .infer = infer_grid, .compute = compute_affine_grid});
 }
 
 }  // namespace compressor::ops

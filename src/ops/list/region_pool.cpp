@@ -1,6 +1,7 @@
 // MaxRoiPool, RoiAlign: a small image of fixed size from every region of interest.
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
+#include "ops/regions.h"
 
 namespace compressor::ops {
 namespace {
@@ -32,9 +33,13 @@ void channels(ChannelContext& ctx) {
 }  // namespace
 
 void register_region_pool(OpTable& table) {
-  for (const char* type : {"MaxRoiPool", "RoiAlign"}) {
-    table.add({.type = type, .infer = infer, .cost = cost, .channels = channels});
-  }
+  table.add({.type = "MaxRoiPool",
+             .infer = infer,
+             .cost = cost,
+             .compute = compute_max_roi_pool,
+             .channels = channels});
+  table.add(
+      {.type = "RoiAlign", .infer = infer, .cost = cost, .compute = compute_roi_align, .channels = channels});
 }
 
 }  // namespace compressor::ops
