@@ -5,6 +5,8 @@
 #include <cctype>
 #include <cmath>
 
+#include "compressor/kernels/activation.h"
+
 namespace compressor::ops {
 namespace {
 
@@ -84,6 +86,9 @@ int Gate::parameters() const {
 }
 
 void Gate::apply(float* x, std::int64_t n) const {
+  using Known = kernels::Activation::Kind;
+  if (kind == Kind::kTanh) return kernels::activate({Known::kTanh}, x, x, n);
+  if (kind == Kind::kSigmoid) return kernels::activate({Known::kSigmoid}, x, x, n);
   apply_gate(*this, x, n);
 }
 

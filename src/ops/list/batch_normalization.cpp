@@ -1,8 +1,10 @@
 // BatchNormalization: normalises every channel by stored statistics, or by the batch's own when training.
+#include <algorithm>
 #include <cmath>
 
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
+#include "ops/real.h"
 
 namespace compressor::ops {
 namespace {
@@ -69,24 +71,21 @@ struct Statistics {
   std::vector<double> mean, variance;
 };
 
-Statistics batch_statistics(const std::vector<double>& x, std::uint64_t n, std::uint64_t c,
-                            std::uint64_t inner) {
-  Statistics s{std::vector<double>(c), std::vector<double>(c)};
+/// Of every channel of x [n, c, inner], over the batch and the inner axes.
+template <class T>
+Statistics batch_statistics(const T* x, std::int64_t n, std::int64_t c, std::int64_t inner) {
+  Statistics s;
   const auto count = static_cast<double>(n * inner);
-  for (std::uint64_t j = 0; j < c; ++j) {
+  for (std::int64_t j = 0; j < c; ++j) {
     double sum = 0;
+    for (std::int64_t i = 0; i < n; ++i) sum += sum_of(x + (i * c + j) * inner, inner);
+    const double mean = sum / count;
     double squares = 0;
-    for (std::uint64_t i = 0; i < n; ++i) {
-      for (std::uint64_t k = 0; k < inner; ++k) sum += x[(i * c + j) * inner + k];
+    for (std::int64_t i = 0; i < n; ++i) {
+      squares += sum_of(x + (i * c + j) * inner, inner, [mean](double v) { return (v - mean) * (v - mean); });
     }
-    s.mean[j] = sum / count;
-    for (std::uint64_t i = 0; i < n; ++i) {
-      for (std::uint64_t k = 0; k < inner; ++k) {
-        const double d = x[(i * c + j) * inner + k] - s.mean[j];
-        squares += d * d;
-      }
-    }
-    s.variance[j] = squares / count;
+    s.mean.push_back(mean);
+    s.variance.push_back(squares / count);
   }
   return s;
 }
@@ -100,42 +99,60 @@ std::vector<double> blend(const std::vector<double>& running, const std::vector<
   return result;
 }
 
+/// Running statistics moved toward those of the batch; only the versions that say what they are (14 and up).
+void set_running(ComputeContext& ctx, const Statistics& running, const Statistics& batch) {
+  const double momentum = ctx.node().float_or("momentum", 0.9F);
+  const Dims shape{static_cast<std::int64_t>(running.mean.size())};
+  if (ctx.node().output(1) != nullptr) {
+    ctx.set(1, Tensor::of(ctx.in(3).dtype, shape, blend(running.mean, batch.mean, momentum)));
+  }
+  if (ctx.node().output(2) != nullptr) {
+    ctx.set(2, Tensor::of(ctx.in(4).dtype, shape, blend(running.variance, batch.variance, momentum)));
+  }
+}
+
 // y = (x - mean) / sqrt(var + epsilon) * scale + bias
 void compute(ComputeContext& ctx) {
   const Tensor& input = ctx.in(0);
-  if (ctx.opset() < 9 && ctx.node().int_or("spatial", 1) == 0) ctx.fail("spatial = 0 is not computed here");
-  const std::uint64_t n = input.rank() > 0 ? static_cast<std::uint64_t>(input.shape[0]) : 1;
-  const std::uint64_t c = input.rank() > 1 ? static_cast<std::uint64_t>(input.shape[1]) : 1;
+  // Opset 7 with spatial = 0 has parameters for every position: each is a channel of its own.
+  const bool each = ctx.opset() < 9 && ctx.node().int_or("spatial", 1) == 0;
+  const std::int64_t n = input.rank() > 0 ? input.shape[0] : 1;
+  const auto size = static_cast<std::int64_t>(input.size());
+  const std::int64_t c = each && n > 0 ? size / n : input.rank() > 1 ? input.shape[1] : 1;
   for (std::size_t i = 1; i < 5; ++i) {
-    if (ctx.in(i).size() != c) ctx.fail("input {} has {} elements, expected {}", i, ctx.in(i).size(), c);
+    if (static_cast<std::int64_t>(ctx.in(i).size()) != c) {
+      ctx.fail("input {} has {} elements, expected {}", i, ctx.in(i).size(), c);
+    }
   }
-  std::vector<double> x = to_doubles(input);
-  if (x.empty()) return ctx.set(0, input);
-  const std::uint64_t inner = x.size() / (n * c);
+  if (size == 0) return ctx.set(0, input);
+  const std::int64_t inner = size / (n * c);
   const std::vector<double> scale = to_doubles(ctx.in(1));
   const std::vector<double> bias = to_doubles(ctx.in(2));
-  Statistics s{to_doubles(ctx.in(3)), to_doubles(ctx.in(4))};
-  // Before opset 14 more than one output means training, but runtimes normalise by the given statistics all
-  // the same (exporters of weight-standardised convolutions rely on it): output 0 is computed so, the others
-  // are not.
-  if (is_training(ctx.node(), ctx.opset()) && ctx.opset() >= 14) {
-    const Statistics running = s;
-    s = batch_statistics(x, n, c, inner);
-    const double momentum = ctx.node().float_or("momentum", 0.9F);
-    const Dims shape{static_cast<std::int64_t>(c)};
-    if (ctx.node().output(1) != nullptr) {
-      ctx.set(1, Tensor::of(ctx.in(3).dtype, shape, blend(running.mean, s.mean, momentum)));
-    }
-    if (ctx.node().output(2) != nullptr) {
-      ctx.set(2, Tensor::of(ctx.in(4).dtype, shape, blend(running.variance, s.variance, momentum)));
-    }
-  }
   const double epsilon = ctx.node().float_or("epsilon", 1e-5F);
-  for (std::uint64_t i = 0; i < x.size(); ++i) {
-    const std::uint64_t j = i / inner % c;
-    x[i] = (x[i] - s.mean[j]) / std::sqrt(s.variance[j] + epsilon) * scale[j] + bias[j];
-  }
-  ctx.set(0, Tensor::of(input.dtype, input.shape, x));
+  Statistics s{to_doubles(ctx.in(3)), to_doubles(ctx.in(4))};
+  with_real(ctx, input.dtype, [&]<class T>(T) {
+    const Elements<T> x(input);
+    Result<T> y(input.dtype, input.shape);
+    // Before opset 14 more than one output means training, but runtimes normalise by the given statistics all
+    // the same (exporters of weight-standardised convolutions rely on it): output 0 is computed so, the
+    // others are not.
+    if (is_training(ctx.node(), ctx.opset()) && ctx.opset() >= 14) {
+      const Statistics running = s;
+      s = batch_statistics(x.data(), n, c, inner);
+      set_running(ctx, running, s);
+    }
+#pragma omp parallel for schedule(static) if (size > kParallelWork)
+    for (std::int64_t i = 0; i < n * c; ++i) {
+      const auto j = static_cast<std::size_t>(i % c);
+      const auto mean = static_cast<T>(s.mean[j]);
+      const auto factor = static_cast<T>(scale[j] / std::sqrt(s.variance[j] + epsilon));
+      const auto shift = static_cast<T>(bias[j]);
+      const T* from = x.data() + i * inner;
+      T* to = y.data() + i * inner;
+      for (std::int64_t k = 0; k < inner; ++k) to[k] = (from[k] - mean) * factor + shift;
+    }
+    ctx.set(0, y.finish());
+  });
 }
 
 }  // namespace

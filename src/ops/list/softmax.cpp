@@ -1,9 +1,11 @@
 // Softmax, LogSoftmax, Hardmax: a distribution along one axis; before opset 13 along all axes from there on.
 #include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
+#include "ops/real.h"
 
 namespace compressor::ops {
 namespace {
@@ -38,42 +40,69 @@ void channels(ChannelContext& ctx) {
   }
 }
 
-/// One distribution of n numbers, `step` apart.
-void normalise(const std::string& op, double* x, std::uint64_t n, std::uint64_t step) {
-  std::uint64_t at = 0;
-  for (std::uint64_t i = 1; i < n; ++i) {
-    if (x[i * step] > x[at * step]) at = i;
+enum class Kind : std::uint8_t { kSoftmax, kLogSoftmax, kHardmax };
+
+/// x [n, inner] -> y, a distribution in every column; both may be one column wide.
+template <class T>
+void normalise(Kind kind, const T* x, T* y, std::int64_t n, std::int64_t inner) {
+  std::vector<T> top(x, x + inner);
+  std::vector<std::int64_t> at(kind == Kind::kHardmax ? static_cast<std::size_t>(inner) : 0);
+  for (std::int64_t i = 1; i < n; ++i) {
+    for (std::int64_t j = 0; j < inner; ++j) {
+      const auto k = static_cast<std::size_t>(j);
+      if (!(x[i * inner + j] > top[k])) continue;
+      top[k] = x[i * inner + j];
+      if (kind == Kind::kHardmax) at[k] = i;
+    }
   }
-  const double top = x[at * step];
-  if (op == "Hardmax") {
-    for (std::uint64_t i = 0; i < n; ++i) x[i * step] = i == at ? 1 : 0;
+  if (kind == Kind::kHardmax) {
+    std::fill_n(y, n * inner, T{});
+    for (std::int64_t j = 0; j < inner; ++j) y[at[static_cast<std::size_t>(j)] * inner + j] = 1;
     return;
   }
-  double sum = 0;
-  for (std::uint64_t i = 0; i < n; ++i) sum += std::exp(x[i * step] - top);
-  for (std::uint64_t i = 0; i < n; ++i) {
-    const double d = x[i * step] - top;
-    x[i * step] = op == "Softmax" ? std::exp(d) / sum : d - std::log(sum);
+  std::vector<double> sum(static_cast<std::size_t>(inner));
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t j = 0; j < inner; ++j) {
+      const auto k = static_cast<std::size_t>(j);
+      const T d = x[i * inner + j] - top[k];
+      const T e = std::exp(d);
+      sum[k] += static_cast<double>(e);
+      y[i * inner + j] = kind == Kind::kSoftmax ? e : d;
+    }
+  }
+  for (double& v : sum) v = kind == Kind::kSoftmax ? 1 / v : std::log(v);
+  for (std::int64_t i = 0; i < n; ++i) {
+    for (std::int64_t j = 0; j < inner; ++j) {
+      T& v = y[i * inner + j];
+      const auto total = static_cast<T>(sum[static_cast<std::size_t>(j)]);
+      v = kind == Kind::kSoftmax ? v * total : v - total;
+    }
   }
 }
 
 void compute(ComputeContext& ctx) {
   const Tensor& input = ctx.in(0);
-  std::vector<double> x = to_doubles(input);
   const auto [first, last] = span_of(ctx.node(), ctx.opset(), input.rank());
-  std::uint64_t outer = 1;
-  std::uint64_t n = 1;
-  for (std::int64_t i = 0; i < first; ++i)
-    outer *= static_cast<std::uint64_t>(input.shape[static_cast<std::size_t>(i)]);
-  for (std::int64_t i = first; i < last; ++i)
-    n *= static_cast<std::uint64_t>(input.shape[static_cast<std::size_t>(i)]);
-  if (x.empty()) return ctx.set(0, input);
-  const std::uint64_t inner = x.size() / (outer * n);
-  for (std::uint64_t o = 0; o < outer; ++o) {
-    for (std::uint64_t i = 0; i < inner; ++i)
-      normalise(ctx.node().op(), x.data() + o * n * inner + i, n, inner);
-  }
-  ctx.set(0, Tensor::of(input.dtype, input.shape, x));
+  const std::string& op = ctx.node().op();
+  const Kind kind = op == "Softmax"      ? Kind::kSoftmax
+                    : op == "LogSoftmax" ? Kind::kLogSoftmax
+                                         : Kind::kHardmax;
+  const Dims& shape = input.shape;
+  const std::int64_t outer =
+      static_cast<std::int64_t>(num_elements(Dims(shape.begin(), shape.begin() + first)));
+  const std::int64_t n =
+      static_cast<std::int64_t>(num_elements(Dims(shape.begin() + first, shape.begin() + last)));
+  if (input.size() == 0) return ctx.set(0, input);
+  with_real(ctx, input.dtype, [&]<class T>(T) {
+    const Elements<T> x(input);
+    Result<T> y(input.dtype, shape);
+    const std::int64_t inner = y.size() / (outer * n);
+#pragma omp parallel for schedule(static) if (y.size() > kParallelWork)
+    for (std::int64_t o = 0; o < outer; ++o) {
+      normalise(kind, x.data() + o * n * inner, y.data() + o * n * inner, n, inner);
+    }
+    ctx.set(0, y.finish());
+  });
 }
 
 }  // namespace
