@@ -18,6 +18,7 @@ OpenOptions DataOptions::open_options() const {
   options.labels = *labels;
   options.tokenizer = *tokenizer;
   options.window = *window;
+  options.void_label = *void_class;
   return options;
 }
 

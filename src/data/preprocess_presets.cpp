@@ -28,6 +28,8 @@ const std::vector<PreprocessPreset>& preprocess_presets() {
       {"yolo", "640x640 in the middle, the rest grey 114, RGB 0 to 1",
        "letterbox=640,place=centre,fill=114,order=rgb,scale=1/255"},
       {"fastestdet", "352x352 stretched, BGR 0 to 1", "resize=352x352,order=bgr,scale=1/255"},
+      {"camvid", "ESPNet's on CamVid: BGR less its mean, over 255 deviations",
+       "order=bgr,scale=1/255,mean=0.43267:0.42513:0.41189,std=72.126:72.691:69.905"},
       {"ppocr", "height 48, BGR, -1 to 1", "height=48,order=bgr,scale=1/127.5,mean=1"},
   };
   return kPresets;

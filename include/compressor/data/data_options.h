@@ -28,6 +28,9 @@ struct DataOptions : Options {
   Option<std::int64_t> window{*this, "window", 0,
                               "tokens of a text sample, values of a sound; 0: 256, the whole file",
                               Range::at_least(0)};
+  Option<std::optional<std::int64_t>> void_class{*this, "void-class", std::nullopt,
+                                                 "class of mask pixels that count for nothing",
+                                                 Range{.low = 0, .high = 255}};
   Option<std::string> on_corrupt{*this, "on-corrupt", "error", "what a damaged sample is",
                                  Choices{{"error", "skip"}}};
   DataOptions();

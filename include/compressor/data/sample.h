@@ -30,8 +30,8 @@ struct Truth {
   /// like the picture (nearest pixel; what lies outside is kOutside).
   std::optional<Image> mask;
   std::optional<std::string> text;  ///< what is written or said
-  /// Any other array: next tokens [T] int64 (kNoTarget where nothing is asked), the array `target` of an npz,
-  /// the clean sound beside a noisy one.
+  /// Any other array: next tokens [T] int64 (kNoTarget where nothing is asked), the array `target` of
+  /// an npz.
   std::optional<Tensor> target;
 
   static constexpr std::uint8_t kOutside = 255;
