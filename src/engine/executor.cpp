@@ -1,10 +1,12 @@
 // executor: runs the steps of a program one after the other, and of the bodies and functions inside it.
 #include "compressor/engine/executor.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 
 #include "compressor/base/error.h"
+#include "compressor/graph/call.h"
 #include "engine/executor_impl.h"
 
 namespace compressor {
@@ -34,7 +36,17 @@ void add_statistics(const Graph& graph, std::vector<const Value*>& parameters) {
   }
 }
 
+ExecutorOptions inner_options(const ExecutorOptions& outer) {
+  ExecutorOptions options;
+  options.fuse = outer.fuse;
+  options.portable = outer.portable;
+  return options;
+}
+
 }  // namespace
+
+Executor::Impl::Call::Call(const Model& outer, const Step& step, const ExecutorOptions& options)
+    : model(instantiate(outer, *step.function, *step.node)), executor(model, inner_options(options)) {}
 
 Executor::Impl::Impl(const Model& model, ExecutorOptions options)
     : model_(model), options_(std::move(options)) {
@@ -269,9 +281,25 @@ std::vector<RunValue> Executor::Impl::run_body(const Graph& body, Frame& outer,
 }
 
 void Executor::Impl::run_function(Frame& frame, Step& step) {
-  throw Error::model("node '{}': function '{}' cannot be run yet; run simplify, which inlines it",
-                     step.node->label(), step.function->name);
-  (void)frame;
+  auto& call = calls_[step.node];
+  if (!call) call = std::make_unique<Call>(model_, step, options_);
+  Feeds feeds;
+  const auto inputs = call->model.graph->inputs();
+  if (step.inputs.size() > inputs.size()) {
+    throw Error::model("node '{}': function '{}' takes {} inputs, and is given {}", step.node->label(),
+                       step.function->name, inputs.size(), step.inputs.size());
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const bool given = i < step.inputs.size() && step.inputs[i].slot >= 0;
+    feeds[inputs[i]->name()] = given ? frame.at(step.inputs[i])->value : RunValue();
+  }
+  std::vector<RunValue> results = call->executor.run(feeds);
+  std::vector<HeldPtr> outputs(step.outputs.size());
+  for (std::size_t i = 0; i < outputs.size() && i < results.size(); ++i) {
+    outputs[i] = std::make_shared<Held>();
+    outputs[i]->value = std::move(results[i]);
+  }
+  store(frame, step, std::move(outputs));
 }
 
 void Executor::Impl::update(const Ref& ref, Frame& frame, Tensor tensor) {

@@ -37,6 +37,13 @@ class Executor::Impl final : public engine::Host {
   void update(const engine::Ref& ref, engine::Frame& frame, Tensor tensor) override;
 
  private:
+  /// A call of a function: its body with the call's attributes, and who runs it.
+  struct Call {
+    Call(const Model& outer, const engine::Step& step, const ExecutorOptions& options);
+    Model model;
+    Executor executor;
+  };
+
   void bind_inputs(engine::Frame& frame, const Feeds& feeds);
   void check_feed(const Value& value, const ops::RunValue& feed) const;
   void run_steps(engine::Frame& frame, std::size_t begin, std::size_t end);
@@ -62,7 +69,7 @@ class Executor::Impl final : public engine::Host {
   FactsMap facts_;
   std::unique_ptr<engine::Program> main_;
   std::map<const Graph*, std::unique_ptr<engine::Program>> bodies_;
-  std::map<const Node*, std::unique_ptr<Model>> calls_;  ///< a function's body with a call's attributes
+  std::map<const Node*, std::unique_ptr<Call>> calls_;
   std::map<const Value*, kernels::Buffer> parameters_;
   std::map<const Node*, double> timing_;
   Tap tap_;

@@ -5,6 +5,7 @@
 // model does and an operator that it uses changed between the two.
 #include <algorithm>
 
+#include "compressor/graph/call.h"
 #include "passes/simplify/op_versions.h"
 #include "passes/simplify/rewrites.h"
 
@@ -79,44 +80,6 @@ std::string refusal(const Model& model, const Function& f, const Node& node) {
   return conflict(model, f);
 }
 
-/// What the references of the function's nodes stand for in one call.
-class Arguments {
- public:
-  Arguments(const Function& f, const Node& call) {
-    for (const Attribute& a : f.defaults) values_.emplace_back(a.name, copy_plain(a));
-    for (const Attribute& a : call.attributes()) values_.emplace_back(a.name, copy_plain(a));
-  }
-  const Attribute* find(const std::string& name) const {
-    for (auto it = values_.rbegin(); it != values_.rend(); ++it) {
-      if (it->first == name) return &it->second;
-    }
-    return nullptr;
-  }
-
- private:
-  std::vector<std::pair<std::string, Attribute>> values_;
-};
-
-void resolve(Graph& graph, const Node& node, const Arguments& arguments) {
-  std::vector<std::pair<std::string, std::string>> references;  // name, and what it refers to
-  for (const Attribute& a : node.attributes()) {
-    if (!a.ref.empty()) references.emplace_back(a.name, a.ref);
-  }
-  for (const auto& [name, ref] : references) {
-    const Attribute* value = arguments.find(ref);
-    if (!value) {
-      graph.erase_attribute(node, name);
-      continue;
-    }
-    Attribute resolved = copy_plain(*value);
-    resolved.name = name;
-    graph.set_attribute(node, std::move(resolved));
-  }
-  for (Graph* body : graph.bodies(node)) {
-    for (const Node& inner : body->nodes()) resolve(*body, inner, arguments);
-  }
-}
-
 bool apply(Rewriter& r, const Node& node) {
   const Function* f = r.model().functions.empty() ? nullptr : r.model().find_function(node);
   if (!f) return false;
@@ -127,11 +90,11 @@ bool apply(Rewriter& r, const Node& node) {
   for (const OpsetImport& import : f->opsets) {
     if (r.model().opset(import.domain) == 0) r.import(import.domain, import.version);
   }
-  const Arguments arguments(*f, node);
+  const CallAttributes attributes(*f, node);
   Graph& graph = r.graph_of(node);
   const std::string prefix = (node.name().empty() ? f->name : node.name()) + "/";
   const std::vector<const Node*> added = r.inline_body(node, *f->body, node.inputs(), prefix);
-  for (const Node* n : added) resolve(graph, *n, arguments);
+  for (const Node* n : added) attributes.resolve(graph, *n);
   return true;
 }
 
