@@ -138,4 +138,47 @@ Tensor load_tensor_pb(const std::string& path) {
   return tensor;
 }
 
+namespace {
+
+constexpr int kMaxNesting = 32;
+
+StoredValue read_value(LoadContext& context, Span bytes, const std::string& path, Type::Kind kind,
+                       int depth) {
+  StoredValue value;
+  if (depth > kMaxNesting) throw Error::model("{}: is nested more than {} deep", path, kMaxNesting);
+  if (kind == Type::Kind::kTensor) {
+    value.kind = kind;
+    value.tensor = read_tensor(context, bytes, path);
+    return value;
+  }
+  // Both protos: 3 a tensor, 5 a sequence, 7 an optional; an OptionalProto holds one of them or none.
+  const bool optional = kind == Type::Kind::kOptional;
+  value.kind = optional ? Type::Kind::kNone : Type::Kind::kSequence;
+  Reader reader(context.source, bytes, "value");
+  for (Field f; reader.next(f);) {
+    if (f.number == 1 || f.number == 2) continue;
+    const Type::Kind inner = f.number == 3   ? Type::Kind::kTensor
+                             : f.number == 5 ? Type::Kind::kSequence
+                             : f.number == 7 ? Type::Kind::kOptional
+                                             : Type::Kind::kNone;
+    if (inner == Type::Kind::kNone || f.kind != Kind::kBytes) {
+      throw Error::model("{}: holds field {}, expected tensors or sequences of them", path, f.number);
+    }
+    StoredValue element = read_value(context, f.bytes, path, inner, depth + 1);
+    if (optional) return element;
+    value.elements.push_back(std::move(element));
+  }
+  return value;
+}
+
+}  // namespace
+
+StoredValue load_value_pb(const std::string& path, const Type& type) {
+  if (type.kind != Type::Kind::kSequence && type.kind != Type::Kind::kOptional) {
+    return {Type::Kind::kTensor, load_tensor_pb(path), {}};
+  }
+  LoadContext context = open_file(path, "a sequence or an optional value");
+  return read_value(context, context.source.all, path, type.kind, 0);
+}
+
 }  // namespace compressor

@@ -40,4 +40,14 @@ Model load_model(const std::string& path, const LoadOptions& options = {});
 /// A file with one TensorProto (the input_0.pb of ONNX's test data). Throws as load_model does.
 Tensor load_tensor_pb(const std::string& path);
 
+/// A tensor, a list of values, or (kNone) an optional value that is not there.
+struct StoredValue {
+  Type::Kind kind = Type::Kind::kNone;
+  Tensor tensor;
+  std::vector<StoredValue> elements;
+};
+/// A file with one TensorProto, SequenceProto or OptionalProto: which, `type` says. Throws as load_model
+/// does.
+StoredValue load_value_pb(const std::string& path, const Type& type);
+
 }  // namespace compressor
