@@ -185,6 +185,42 @@ Op op(const char* type, std::int64_t since) {
           .channels = channels_broadcast};
 }
 
+/// Before opset 7 the second operand was broadcast only on request, along the axes from `axis` on: the shape
+/// that says the same today. `shape` is its own, `rank` that of the first.
+template <class D, class Fail>
+std::vector<D> spread(const Node& node, std::vector<D> shape, std::size_t rank, const Fail& fail) {
+  if (node.int_or("broadcast", 0) == 0 || !node.attribute("axis") || shape.size() >= rank) return shape;
+  const std::int64_t given = node.int_or("axis", 0);
+  const std::int64_t axis = given < 0 ? given + static_cast<std::int64_t>(rank) : given;
+  if (axis < 0 || static_cast<std::size_t>(axis) + shape.size() > rank) fail(given);
+  shape.resize(rank - static_cast<std::size_t>(axis), D(1));
+  return shape;
+}
+
+template <class F>
+Op old_op(const char* type) {
+  Op entry = op<F>(type, 1);
+  entry.until = 6;
+  entry.infer = [](InferContext& ctx) {
+    const Facts& b = ctx.in(1);
+    if (ctx.in(0).ranked && b.ranked) {
+      spread(ctx.node(), b.dims, ctx.in(0).dims.size(),
+             [&](std::int64_t axis) { ctx.fail("axis {} does not fit the operands' ranks", axis); });
+    }
+    infer_same(ctx);
+  };
+  entry.compute = [](ComputeContext& ctx) {
+    const Tensor& a = ctx.in(0);
+    const Dims shape = spread(ctx.node(), ctx.in(1).shape, a.shape.size(), [&](std::int64_t axis) {
+      ctx.fail("axis {} does not fit operands of ranks {} and {}", axis, a.shape.size(),
+               ctx.in(1).shape.size());
+    });
+    ctx.set(0, apply<F>(a, ctx.in(1).reshaped(shape), a.dtype));
+  };
+  entry.channels = nullptr;
+  return entry;
+}
+
 }  // namespace
 
 void register_arithmetic(OpTable& table) {
@@ -202,6 +238,11 @@ void register_arithmetic(OpTable& table) {
   Op div = op<Div>("Div", 7);
   add_run(div, Arithmetic::kDiv);
   table.add(std::move(div));
+  table.add(old_op<Add>("Add"));
+  table.add(old_op<Sub>("Sub"));
+  table.add(old_op<Mul>("Mul"));
+  table.add(old_op<Div>("Div"));
+  table.add(old_op<Pow>("Pow"));
   Op pow = op<Pow>("Pow", 7);
   pow.compute = compute_pow;
   table.add(std::move(pow));
