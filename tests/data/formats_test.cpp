@@ -1,0 +1,448 @@
+// formats_test: each format is recognised by looking, gives back what was put in, and refuses what is
+// damaged.
+#include <gmock/gmock.h>
+#include <zlib.h>
+
+#include <cstring>
+
+#include "compressor/base/error.h"
+#include "compressor/data/class_names.h"
+#include "compressor/data/data_options.h"
+#include "compressor/data/dataset.h"
+#include "compressor/data/numpy.h"
+#include "data/pictures.h"
+#include "data/scratch.h"
+
+namespace compressor::data {
+namespace {
+
+using namespace std::string_literals;  // NOLINT(google-build-using-namespace)
+
+std::string gzip(const std::string& text) {
+  z_stream z = {};
+  deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+  std::string out(text.size() + 1000, '\0'), in = text;
+  z.next_in = reinterpret_cast<Bytef*>(in.data());
+  z.avail_in = static_cast<uInt>(in.size());
+  z.next_out = reinterpret_cast<Bytef*>(out.data());
+  z.avail_out = static_cast<uInt>(out.size());
+  deflate(&z, Z_FINISH);
+  out.resize(z.total_out);
+  deflateEnd(&z);
+  return out;
+}
+
+std::string idx(const std::vector<std::uint32_t>& shape, const std::string& data) {
+  std::string text("\0\0\x08", 3);
+  text += static_cast<char>(shape.size());
+  for (const std::uint32_t d : shape) {
+    for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(d >> shift & 0xFFU);
+  }
+  return text + data;
+}
+
+std::string digits(const Scratch& scratch, bool zipped) {
+  const auto pack = [&](const std::string& text) { return zipped ? gzip(text) : text; };
+  const std::string end = zipped ? ".gz" : "";
+  scratch.write("train-images-idx3-ubyte" + end, pack(idx({3, 2, 2}, "abcdefghijkl")));
+  scratch.write("train-labels-idx1-ubyte" + end, pack(idx({3}, "\1\2\3")));
+  scratch.write("t10k-images-idx3-ubyte" + end, pack(idx({2, 2, 2}, "ABCDEFGH")));
+  scratch.write("t10k-labels-idx1-ubyte" + end, pack(idx({2}, "\4\5")));
+  return scratch.path();
+}
+
+TEST(Formats, Idx) {
+  for (const bool zipped : {false, true}) {
+    const Scratch scratch;
+    const std::string path = digits(scratch, zipped);
+    const auto test = open_dataset(path);
+    EXPECT_EQ(test->split(), "test");
+    EXPECT_EQ(test->size(), 2);
+    EXPECT_EQ(test->get(1).image->pixels, (std::vector<std::uint8_t>{'E', 'F', 'G', 'H'}));
+    EXPECT_EQ(test->get(1).truth.label, 5);
+    OpenOptions options;
+    options.split = "train";
+    EXPECT_EQ(open_dataset(path, options)->get(2).truth.label, 3);
+    options.split = "";
+    options.prefer = "train";
+    EXPECT_EQ(open_dataset(path, options)->size(), 3);
+    options.split = "tset";
+    EXPECT_ERROR(open_dataset(path, options), ErrorKind::kUsage, "did you mean 'test'?");
+    EXPECT_EQ(open_dataset(path + "/train-images-idx3-ubyte" + (zipped ? ".gz" : ""))->get(0).truth.label, 1);
+  }
+}
+
+TEST(Formats, DamagedIdx) {
+  const Scratch scratch;
+  const auto refused = [&](const std::string& content, const std::string& part) {
+    const std::string path = scratch.write("bad-images-idx3-ubyte", content);
+    EXPECT_ERROR(open_dataset(path), ErrorKind::kIo, path);
+    EXPECT_ERROR(open_dataset(path), ErrorKind::kIo, part);
+  };
+  refused("", "cut short");
+  refused("\x12\x34\x08\x03", "begins with 12 34");
+  refused(std::string("\0\0\x0D\3\0\0\0\1\0\0\0\1\0\0\0\1....", 20), "element type 0x0d");
+  refused(idx({3, 2, 2}, "abc"), "holds 3 bytes of data, expected 12");
+  refused(idx({3, 2, 2}, "abcdefghijklm"), "holds 13 bytes");
+  refused(idx({0xFFFFFFFF, 0xFFFFFFFF, 2}, ""), "too large");
+  refused(idx({12}, "abcdefghijkl"), "expected pictures");
+  const std::string whole = gzip(idx({3, 2, 2}, "abcdefghijkl"));
+  refused(whole.substr(0, whole.size() / 2), "cut short");
+  refused(gzip(idx({3, 2, 2}, "abcdefghijklm")), "more bytes follow");
+  refused(gzip(idx({60000, 60000, 60}, "abc")), "more than its packed data can hold");
+  std::string changed = whole;
+  changed[changed.size() - 6] = static_cast<char>(changed[changed.size() - 6] ^ 1);
+  refused(changed, "damaged");
+  scratch.write("one-images-idx3-ubyte", idx({3, 2, 2}, "abcdefghijkl"));
+  scratch.write("one-labels-idx1-ubyte", idx({2}, "\1\2"));
+  EXPECT_ERROR(open_dataset(scratch.path("one-images-idx3-ubyte")), ErrorKind::kIo,
+               "a label for each of the 3 pictures");
+}
+
+TEST(Formats, Cifar) {
+  const Scratch scratch;
+  std::string record(3073, '\0');
+  record[0] = 7;
+  record[1] = 'r', record[1 + 1024] = 'g', record[1 + 2048] = 'b';
+  scratch.write("data_batch_1.bin", record + record);
+  scratch.write("data_batch_2.bin", record);
+  record[0] = 3;
+  scratch.write("test_batch.bin", record);
+  OpenOptions options;
+  options.split = "train";
+  const auto data = open_dataset(scratch.path(), options);
+  EXPECT_EQ(data->size(), 3);
+  const Sample last = data->get(2);
+  EXPECT_EQ(last.truth.label, 7);
+  EXPECT_EQ(last.image->pixels[0], 'r');
+  EXPECT_EQ(last.image->pixels[1], 'g');
+  EXPECT_EQ(last.image->pixels[2], 'b');
+  EXPECT_EQ(data->classes()[7], "horse");
+  EXPECT_EQ(open_dataset(scratch.path())->get(0).truth.label, 3);
+  options = {};
+  options.format = "cifar";
+  EXPECT_ERROR(open_dataset(scratch.write("cut.bin", record.substr(1)), options), ErrorKind::kIo,
+               "cut.bin: 3072 bytes");
+}
+
+TEST(Formats, PictureFolders) {
+  const Scratch scratch;
+  const Image a(4, 4, 1, 10), b(4, 4, 1, 20), c(4, 4, 1, 30);
+  scratch.write("train/cat/b.png", png_of(b));
+  scratch.write("train/cat/a.png", png_of(a));
+  scratch.write("train/ant/c.png", png_of(c));
+  scratch.write("val/cat/d.png", png_of(c));
+  OpenOptions options;
+  options.split = "train";
+  const auto train = open_dataset(scratch.path(), options);
+  EXPECT_THAT(train->classes(), testing::ElementsAre("ant", "cat"));
+  ASSERT_EQ(train->size(), 3);
+  EXPECT_EQ(*train->get(0).image, c);
+  EXPECT_EQ(train->get(0).truth.label, 0);
+  EXPECT_EQ(*train->get(1).image, a);
+  EXPECT_EQ(train->get(2).truth.label, 1);
+  EXPECT_EQ(open_dataset(scratch.path())->split(), "val");
+
+  const auto flat = open_dataset(scratch.path("train/cat"));
+  EXPECT_EQ(flat->size(), 2);
+  EXPECT_FALSE(flat->get(0).truth.label);
+  scratch.write("train/cat/labels.txt", "# file class\nb.png 5\n\na.png,9\r\n");
+  const auto listed = open_dataset(scratch.path("train/cat"));
+  EXPECT_EQ(listed->get(0).truth.label, 5);
+  EXPECT_EQ(*listed->get(1).image, a);
+  EXPECT_EQ(listed->get(1).truth.label, 9);
+  scratch.write("train/cat/labels.txt", "b.png zebra\na.png ant\n");
+  EXPECT_EQ(open_dataset(scratch.path("train/cat"))->get(0).truth.label, 1);
+  scratch.write("train/cat/labels.txt", "b.png\thello world\n");
+  EXPECT_EQ(open_dataset(scratch.path("train/cat"))->get(0).truth.text, "hello world");
+  scratch.write("train/cat/labels.txt", "b.png 1\nnothing\n");
+  EXPECT_ERROR(open_dataset(scratch.path("train/cat")), ErrorKind::kIo, "labels.txt:2: found 'nothing'");
+}
+
+TEST(Formats, FoldersThatAreNumbersAreTheirClasses) {
+  const Scratch scratch;
+  for (const char* name : {"2", "10", "0"})
+    scratch.write(std::string(name) + "/a.png", png_of(Image(2, 2, 1)));
+  const auto data = open_dataset(scratch.path());
+  EXPECT_EQ(data->get(0).truth.label, 0);
+  EXPECT_EQ(data->get(1).truth.label, 10);
+  EXPECT_EQ(data->get(2).truth.label, 2);
+}
+
+std::string voc_xml(const std::string& name, const std::string& box) {
+  return "<?xml version=\"1.0\"?>\n<annotation><!-- x --><folder kind='a'>VOC</folder><object><name>" + name +
+         "</name><difficult>1</difficult><bndbox>" + box + "</bndbox></object></annotation>\n";
+}
+const char* const kBox = "<xmin>1</xmin><ymin>2</ymin><xmax>3.5</xmax><ymax>4</ymax>";
+
+TEST(Formats, Voc) {
+  const Scratch scratch;
+  scratch.write("JPEGImages/a.jpg", jpeg_of(Image(8, 8, 3, 9)));
+  scratch.write("JPEGImages/b.jpg", jpeg_of(Image(8, 8, 3, 9)));
+  scratch.write("Annotations/a.xml", voc_xml("dog", kBox));
+  scratch.write("Annotations/b.xml", "<annotation/>");
+  const auto data = open_dataset(scratch.path());
+  ASSERT_EQ(data->size(), 2);
+  const Sample sample = data->get(0);
+  ASSERT_EQ(sample.truth.boxes->size(), 1U);
+  const Box& box = sample.truth.boxes->front();
+  EXPECT_EQ(data->classes()[static_cast<std::size_t>(box.label)], "dog");
+  EXPECT_TRUE(box.difficult);
+  EXPECT_DOUBLE_EQ(box.x1, 0);
+  EXPECT_DOUBLE_EQ(box.y1, 1);
+  EXPECT_DOUBLE_EQ(box.x2, 3.5);
+  EXPECT_DOUBLE_EQ(box.y2, 4);
+  EXPECT_TRUE(data->get(1).truth.boxes->empty());
+  scratch.write("ImageSets/Main/val.txt", "b\n");
+  EXPECT_EQ(open_dataset(scratch.path())->size(), 1);
+}
+
+TEST(Formats, MalformedXml) {
+  const Scratch scratch;
+  scratch.write("a.jpg", jpeg_of(Image(8, 8, 3, 9)));
+  const auto refused = [&](const std::string& xml, const std::string& part) {
+    const std::string path = scratch.write("a.xml", xml);
+    EXPECT_ERROR(open_dataset(scratch.path())->get(0), ErrorKind::kIo, path);
+    EXPECT_ERROR(open_dataset(scratch.path())->get(0), ErrorKind::kIo, part);
+  };
+  refused("", "expected an element");
+  refused("<annotation>\n<object>", "a.xml:2: malformed XML: 'object' is not closed");
+  refused("<a><b></a></b>", "'b' is closed as 'a'");
+  refused("<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>", "document types");
+  refused("<a>&x;</a>", "unknown entity 'x'");
+  refused("<a b=c/>", "not quoted");
+  refused("<a/><b/>", "something follows");
+  std::string deep;
+  for (int i = 0; i < 100000; ++i) deep += "<a>";
+  refused(deep, "64 levels");
+  refused(voc_xml("unicorn", kBox), "object 'unicorn' is none of the 20 classes");
+  refused(voc_xml("dog", "<xmin>1</xmin>"), "has no 'ymin'");
+  refused(voc_xml("dog", "<xmin>x</xmin><ymin>1</ymin><xmax>1</xmax><ymax>1</ymax>"), "found 'x'");
+  refused(voc_xml("dog", "<xmin>9</xmin><ymin>1</ymin><xmax>1</xmax><ymax>1</ymax>"), "without area");
+}
+
+TEST(Formats, Coco) {
+  const Scratch scratch;
+  scratch.write("val2017/b.jpg", jpeg_of(Image(8, 8, 3, 9)));
+  scratch.write("val2017/a.jpg", jpeg_of(Image(8, 8, 3, 9)));
+  const std::string path =
+      scratch.write("annotations/instances_val2017.json",
+                    R"({"images": [{"id": 7, "file_name": "b.jpg"}, {"id": 9, "file_name": "a.jpg"}],
+          "categories": [{"id": 18, "name": "dog"}, {"id": 3, "name": "car"}],
+          "annotations": [{"image_id": 9, "category_id": 18, "bbox": [1, 2, 3, 4], "iscrowd": 1, "area": 5,
+                           "segmentation": [[1, 2, 3]]}]})");
+  const auto data = open_dataset(scratch.path());
+  EXPECT_EQ(data->split(), "val");
+  EXPECT_THAT(data->classes(), testing::ElementsAre("car", "dog"));
+  ASSERT_EQ(data->size(), 2);
+  const Sample sample = data->get(0);
+  EXPECT_THAT(sample.name, testing::EndsWith("a.jpg"));
+  ASSERT_EQ(sample.truth.boxes->size(), 1U);
+  EXPECT_EQ(sample.truth.boxes->front().label, 1);
+  EXPECT_EQ(sample.truth.boxes->front().x2, 4);
+  EXPECT_EQ(sample.truth.boxes->front().area, 5);
+  EXPECT_TRUE(sample.truth.boxes->front().crowd);
+  EXPECT_TRUE(data->get(1).truth.boxes->empty());
+  EXPECT_EQ(open_dataset(path)->size(), 2);
+  for (const char* bad :
+       {R"({"images": [)", R"({"images": 3})", R"({"images": [{"id": "x", "file_name": 3}]})",
+        R"({"images": [], "categories": [], "annotations": [{"image_id": 1, "category_id": 1}]})"}) {
+    scratch.write("annotations/instances_val2017.json", bad);
+    EXPECT_ERROR(open_dataset(path), ErrorKind::kIo, path);
+  }
+}
+
+TEST(Formats, Masks) {
+  const Scratch scratch;
+  Image mask(4, 6, 1, 2);
+  mask.pixels[3] = 11;
+  scratch.write("val/a.png", png_of(Image(4, 6, 3, 77)));
+  scratch.write("valannot/a.png", png_of(mask));
+  scratch.write("data.yaml", "void: 11\nclasses: [sky, road]\n");
+  const auto data = open_dataset(scratch.path());
+  EXPECT_EQ(data->void_label(), 11);
+  EXPECT_EQ(data->get(0).truth.mask, mask);
+  EXPECT_EQ(data->split(), "val");
+  scratch.write("valannot/a.png", png_of(Image(4, 5, 1)));
+  EXPECT_ERROR(data->get(0), ErrorKind::kIo, "mask of 4x5, expected 4x6");
+  scratch.write("valannot/b.png", png_of(mask));
+  EXPECT_ERROR(open_dataset(scratch.path()), ErrorKind::kIo, "b.png: no picture of that name");
+}
+
+std::string tokenizer_file() {
+  std::string file("\5\0\0\0", 4);
+  const auto add = [&](const std::string& piece, float score) {
+    file.append(reinterpret_cast<const char*>(&score), 4);
+    const auto length = static_cast<std::int32_t>(piece.size());
+    file.append(reinterpret_cast<const char*>(&length), 4);
+    file += piece;
+  };
+  for (const char* piece : {"<unk>", "<s>", "</s>"}) add(piece, 0);
+  for (int i = 0; i < 256; ++i) add(fmt::format("<0x{:02X}>", i), 0);
+  for (const auto& [piece, score] : std::vector<std::pair<std::string, float>>{
+           {"ab", -1}, {"bc", -2}, {"abc", -3}, {" ", -4}, {"a", -5}, {"b", -6}, {"c", -7}, {" a", -8}})
+    add(piece, score);
+  return file;
+}
+
+TEST(Formats, TextInTokens) {
+  const Scratch scratch;
+  OpenOptions options;
+  options.tokenizer = scratch.write("tok.bin", tokenizer_file());
+  options.window = 4;
+  // " abc\n\xC3\xA9 bc": ab before bc, then abc; a new line and what is no token become bytes.
+  const auto data = open_dataset(scratch.write("t.txt", "abc\n\xC3\xA9 bc"), options);
+  ASSERT_EQ(data->size(), 2);
+  const std::int64_t space = 259 + 3, abc = 259 + 2, bc = 259 + 1;
+  EXPECT_EQ(to_ints(data->get(0).tensors.at("")), (std::vector<std::int64_t>{1, space, abc, 3 + '\n'}));
+  EXPECT_EQ(to_ints(*data->get(0).truth.target), (std::vector<std::int64_t>{space, abc, 3 + '\n', 3 + 0xC3}));
+  EXPECT_EQ(to_ints(data->get(1).tensors.at("")), (std::vector<std::int64_t>{1, 3 + 0xA9, space, 0}));
+  EXPECT_EQ(to_ints(*data->get(1).truth.target), (std::vector<std::int64_t>{3 + 0xA9, space, bc, -1}));
+  options.tokenizer = scratch.write("bad.bin", tokenizer_file().substr(0, 1001));
+  EXPECT_ERROR(open_dataset(scratch.path("t.txt"), options), ErrorKind::kIo, "bad.bin: not a tokenizer file");
+}
+
+TEST(Formats, TextInBytes) {
+  const Scratch scratch;
+  OpenOptions options;
+  options.window = 3;
+  const auto data = open_dataset(scratch.write("t.txt", "abcde"), options);
+  ASSERT_EQ(data->size(), 2);
+  EXPECT_EQ(to_ints(data->get(1).tensors.at("")), (std::vector<std::int64_t>{'d', 0, 0}));
+  EXPECT_EQ(to_ints(*data->get(1).truth.target), (std::vector<std::int64_t>{'e', -1, -1}));
+  EXPECT_ERROR(open_dataset(scratch.write("empty.txt", "")), ErrorKind::kIo, "holds no samples");
+}
+
+std::string wav(int kind, int channels, int bits, const std::string& data) {
+  const auto number = [](std::uint32_t v, int n) {
+    std::string text;
+    for (int i = 0; i < n; ++i) text += static_cast<char>(v >> (8 * i) & 0xFFU);
+    return text;
+  };
+  const auto frame = static_cast<std::uint32_t>(channels * bits / 8);
+  const std::string body = "WAVEfmt " + number(16, 4) + number(static_cast<std::uint32_t>(kind), 2) +
+                           number(static_cast<std::uint32_t>(channels), 2) + number(16000, 4) +
+                           number(16000 * frame, 4) + number(frame, 2) +
+                           number(static_cast<std::uint32_t>(bits), 2) + "LIST" + number(3, 4) + "abc\0"s +
+                           "data" + number(static_cast<std::uint32_t>(data.size()), 4) + data;
+  return "RIFF" + number(static_cast<std::uint32_t>(body.size()), 4) + body;
+}
+
+TEST(Formats, Sound) {
+  const Scratch scratch;
+  const auto values = [&](const std::string& file, Dims* shape = nullptr) {
+    const auto data = open_dataset(scratch.write("a.wav", file));
+    const Tensor tensor = data->get(0).tensors.at("");
+    if (shape != nullptr) *shape = tensor.shape;
+    return to_floats(tensor);
+  };
+  Dims shape;
+  EXPECT_THAT(values(wav(1, 2, 16, std::string("\0\x40\0\xC0\0\x20\0\x80", 8)), &shape),
+              testing::ElementsAre(0.5F, 0.25F, -0.5F, -1.0F));
+  EXPECT_EQ(shape, (Dims{2, 2}));
+  EXPECT_THAT(values(wav(1, 1, 24, std::string("\0\0\x40\0\0\xC0", 6)), &shape),
+              testing::ElementsAre(0.5F, -0.5F));
+  EXPECT_EQ(shape, (Dims{2}));
+  EXPECT_THAT(values(wav(1, 1, 8, "\x80\xC0")), testing::ElementsAre(0.0F, 0.5F));
+  const float third = 1.0F / 3;
+  EXPECT_THAT(values(wav(3, 1, 32, std::string(reinterpret_cast<const char*>(&third), 4))),
+              testing::ElementsAre(third));
+
+  OpenOptions options;
+  options.window = 3;
+  const auto windows = open_dataset(
+      scratch.write("b.wav", wav(1, 1, 16, std::string("\0\x10\0\x20\0\x30\0\x40", 8))), options);
+  ASSERT_EQ(windows->size(), 2);
+  EXPECT_THAT(to_floats(windows->get(1).tensors.at("")), testing::ElementsAre(0.5F, 0, 0));
+
+  const std::string whole = wav(1, 1, 16, "12345678");
+  for (std::size_t n = 12; n < whole.size(); ++n)
+    EXPECT_ERROR(open_dataset(scratch.write("c.wav", whole.substr(0, n)))->get(0), ErrorKind::kIo, "c.wav: ");
+  EXPECT_ERROR(open_dataset(scratch.write("d.wav", wav(2, 1, 4, "1234")))->get(0), ErrorKind::kIo,
+               "format 2 with 4 bits");
+}
+
+TEST(Formats, ExamplesOfMagika) {
+  const Scratch scratch;
+  scratch.write(
+      "config.min.json",
+      R"({"beg_size": 4, "end_size": 3, "block_size": 8, "padding_token": 256, "target_labels_space": ["txt", "c"]})");
+  // "  abc " and one that was too small to ask about.
+  const std::string json = R"([{"content_base64": "", "prediction": {"dl": "undefined"}},
+                               {"content_base64": "ICBhYmMg", "prediction": {"dl": "c"}}])";
+  scratch.write("examples.json.gz", gzip(json));
+  const auto data = open_dataset(scratch.path());
+  ASSERT_EQ(data->size(), 1);
+  EXPECT_EQ(data->get(0).truth.label, 1);
+  EXPECT_EQ(to_ints(data->get(0).tensors.at("")),
+            (std::vector<std::int64_t>{'a', 'b', 'c', ' ', 'a', 'b', 'c'}));
+  for (const char* bad : {R"([{"content_base64": "!!!!", "prediction": {"dl": "c"}}])",
+                          R"([{"content_base64": "ICBhYmMg"}])", R"([{"content_base64": )"}) {
+    scratch.write("examples.json.gz", gzip(bad));
+    EXPECT_ERROR(open_dataset(scratch.path()), ErrorKind::kIo, "examples.json.gz");
+  }
+}
+
+TEST(Formats, Arrays) {
+  const Scratch scratch;
+  const std::string path = scratch.path("a.npz");
+  write_npz(path, {{"x", Tensor::of({2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6})},
+                   {"label", Tensor::of({2}, std::vector<std::int64_t>{0, 1})}});
+  const auto data = open_dataset(path);
+  EXPECT_EQ(data->get(1).name, path + "[1]");
+  EXPECT_EQ(to_floats(data->get(1).tensors.at("x")), (std::vector<float>{4, 5, 6}));
+  write_npy(scratch.path("a.npy"), Tensor::of({2, 3}, std::vector<float>{1, 2, 3, 4, 5, 6}));
+  EXPECT_EQ(open_dataset(scratch.path("a.npy"))->get(0).tensors.at("").shape, (Dims{3}));
+}
+
+TEST(Formats, WhatIsNoData) {
+  const Scratch scratch;
+  EXPECT_ERROR(open_dataset(scratch.path("missing")), ErrorKind::kIo, "no such file or folder");
+  EXPECT_ERROR(open_dataset(scratch.path()), ErrorKind::kUsage, "the folder is empty");
+  EXPECT_ERROR(open_dataset(scratch.write("a.xyz", "what is this")), ErrorKind::kUsage, "no known format");
+  OpenOptions options;
+  options.format = "cifra";
+  EXPECT_ERROR(open_dataset(scratch.path(), options), ErrorKind::kUsage, "did you mean 'cifar'?");
+  const Scratch both;
+  both.write("a/x.wav", wav(1, 1, 16, "1234"));
+  both.write("b/x.png", png_of(Image(2, 2, 1)));
+  EXPECT_ERROR(open_dataset(both.path()), ErrorKind::kUsage, "may be image_folder, sound");
+}
+
+TEST(Formats, DataYamlSaysTheRest) {
+  const Scratch scratch;
+  digits(scratch, false);
+  scratch.write("data.yaml",
+                "split: train\npreprocess:\n  preset: mnist\n  pad: 2\n  mean: [0.1]\n# comment\n");
+  DataOptions options;
+  options.data.set(scratch.path());
+  EXPECT_EQ(options.open()->size(), 3);
+  EXPECT_EQ(options.preprocessing(), parse_preprocess("mnist,pad=2,mean=0.1"));
+  options.preprocess.set("unit");
+  EXPECT_EQ(options.preprocessing(), parse_preprocess("unit"));
+  options.split.set("test");
+  EXPECT_EQ(options.open()->size(), 2);
+  for (const auto& [yaml, part] : std::vector<std::pair<std::string, std::string>>{
+           {"spilt: train", "unknown key 'spilt'; did you mean 'split'?"},
+           {"preprocess: minst", "did you mean 'mnist'?"},
+           {"preprocess: {resise: 3}", "did you mean 'resize'?"},
+           {"window: -3", "window: found '-3'"},
+           {"classes: nolist", "no known list"},
+           {"[1, 2]", "expected a map"},
+           {"a: [", "data.yaml:"}}) {
+    scratch.write("data.yaml", yaml);
+    EXPECT_ERROR(preprocess_beside(scratch.path()), ErrorKind::kUsage, part);
+    EXPECT_ERROR(options.open(), ErrorKind::kUsage, "data.yaml");
+  }
+}
+
+TEST(Formats, ClassesThatMeanTheSame) {
+  const auto matches = match_classes(class_list("voc"), class_list("coco"));
+  EXPECT_EQ(std::count(matches.begin(), matches.end(), -1), 0);
+  EXPECT_EQ(class_list("coco").size(), 80U);
+  EXPECT_EQ(class_list("coco")[static_cast<std::size_t>(matches[17])], "couch");
+  EXPECT_EQ(match_classes({"unicorn"}, class_list("coco")), (std::vector<std::int64_t>{-1}));
+}
+
+}  // namespace
+}  // namespace compressor::data
