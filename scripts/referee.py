@@ -4,7 +4,7 @@
 Run it with the Python that scripts/referee makes (build/referee/bin/python). Two faces of the same calls:
 
   referee.py serve                      one JSON object a line on stdin, one JSON object a line on stdout
-  referee.py check|run|compare|accuracy the same, for people; prints one JSON object, exits 0 when "ok" is true
+  referee.py check|run|compare|optimized|accuracy the same, for people; prints one JSON object, exits 0 when "ok" is true
 
 A request names its call: {"call": "check", "model": "m.onnx"}. An answer has "ok"; when that is false, "error" says why.
 "id", if a request has one, comes back with its answer. The server never dies on a bad model: the work is done in a
@@ -17,6 +17,7 @@ child process, which is started again when a model crashes it. A number that is 
                                         -> inputs, outputs: [{name, dtype, shape, finite, mean, absmax}]
   compare  {a, b, [seed, samples, shapes, dims, feeds]}
                                         -> max_abs, max_rel, sqnr_db, agree, shapes_equal, finite, outputs: [the same for each]
+  optimized {model}                     -> ops: {operator: how many} of the graph as ONNX Runtime runs it
   accuracy {model, dataset, [path, limit, batch, scale, mean, std]}
                                         -> top1 (percent), correct, count
   ping     {}                           -> versions
@@ -55,7 +56,7 @@ def libraries():
     return numpy, onnxruntime
 
 
-def session(path, req):
+def session(path, req, save_as=None):
     _, ort = libraries()
     if not os.path.isfile(path):
         raise Refused(f"no such file: {path}")
@@ -74,6 +75,8 @@ def session(path, req):
     if level not in levels:
         raise Refused(f"opt must be one of {', '.join(levels)}")
     o.graph_optimization_level = levels[level]
+    if save_as:
+        o.optimized_model_filepath = save_as
     return ort.InferenceSession(path, o, providers=["CPUExecutionProvider"])
 
 
@@ -219,6 +222,17 @@ def call_run(req):
         np.savez(req["save"], **{name: a for name, a in outs})
         r["save"] = req["save"]
     return r
+
+
+def call_optimized(req):
+    import collections
+    import tempfile
+    import onnx
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "optimized.onnx")
+        session(req["model"], req, save_as=path)
+        graph = onnx.load(path, load_external_data=False).graph
+    return {"ops": dict(collections.Counter(n.op_type for n in graph.node))}
 
 
 def feed_for(sess, feed):
@@ -395,7 +409,8 @@ def call_accuracy(req):
     return {"dataset": name, "top1": round(100.0 * correct / len(images), 4), "correct": correct, "count": len(images)}
 
 
-CALLS = {"ping": call_ping, "check": call_check, "run": call_run, "compare": call_compare, "accuracy": call_accuracy}
+CALLS = {"ping": call_ping, "check": call_check, "run": call_run, "compare": call_compare, "optimized": call_optimized,
+         "accuracy": call_accuracy}
 
 
 # ---- answering -----------------------------------------------------------------------------------------------------
@@ -503,7 +518,7 @@ def floats(text):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    sub = p.add_subparsers(dest="call", required=True, metavar="serve|ping|check|run|compare|accuracy")
+    sub = p.add_subparsers(dest="call", required=True, metavar="serve|ping|check|run|compare|optimized|accuracy")
     sub.add_parser("serve")
     sub.add_parser("worker")
     sub.add_parser("ping")
@@ -516,6 +531,8 @@ def main():
     inputs.add_argument("--dim", type=pair_dim, action="append", default=[], metavar="SYMBOL=SIZE")
     inputs.add_argument("--feeds", metavar="FILE.npz", help="inputs by name, in place of random ones")
     q = sub.add_parser("check", parents=[common])
+    q.add_argument("model")
+    q = sub.add_parser("optimized", parents=[common])
     q.add_argument("model")
     q = sub.add_parser("run", parents=[common, inputs])
     q.add_argument("model")

@@ -164,6 +164,14 @@ inline nlohmann::json check_of(const Model& model) {
   return Referee::get()->ask({{"call", "check"}, {"model", folder.file("m.onnx")}});
 }
 
+/// How many nodes of each operator ONNX Runtime runs for the model, after its own optimisation.
+inline nlohmann::json optimized_ops(const Model& model) {
+  const TempFolder folder;
+  save_model(model, folder.file("m.onnx"));
+  const nlohmann::json reply = Referee::get()->ask({{"call", "optimized"}, {"model", folder.file("m.onnx")}});
+  return reply.value("ok", false) ? reply.at("ops") : reply;
+}
+
 /// The folder of real models, COMPRESSOR_MODELS or ../shared/models beside the repository; "" when it is not
 /// there.
 inline std::string models_folder() {
