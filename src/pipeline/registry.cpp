@@ -3,6 +3,7 @@
 
 #include "compressor/base/option.h"
 #include "compressor/passes/prune.h"
+#include "compressor/passes/quantize.h"
 #include "compressor/passes/simplify.h"
 
 namespace compressor {
@@ -11,6 +12,7 @@ std::vector<std::unique_ptr<Pass>> all_passes() {
   std::vector<std::unique_ptr<Pass>> passes;
   passes.push_back(std::make_unique<Simplify>());
   passes.push_back(std::make_unique<Prune>());
+  passes.push_back(std::make_unique<Quantize>());
   return passes;
 }
 

@@ -145,7 +145,11 @@ class Finder {
     if (is_quantized(node)) return context_.skip(node, "its weights are quantized");
     for (const std::size_t input : weight_inputs(node, options_.embeddings)) {
       const Value* value = node.input(input);
-      if (value) add(node, input, trace(*value));
+      if (!value) continue;
+      const Trace found = trace(*value);
+      // A Gather from what is computed, or from whole numbers, is no embedding.
+      if (node.is("Gather") && !is_table(found)) continue;
+      add(node, input, found);
     }
     if (!is_product(node) || !node.input(0) || !node.input(1)) return;
     // A product of two computed matrices has no weight.
@@ -153,6 +157,11 @@ class Finder {
     const Trace left = trace(*node.input(0));
     if (right.source || is_kept_elsewhere(right)) return add(node, 1, right);
     if (left.source || is_kept_elsewhere(left)) add(node, 0, left);
+  }
+
+  static bool is_table(const Trace& t) {
+    const auto constant = t.source ? constant_of(*t.source) : std::nullopt;
+    return constant && is_float(constant->dtype) && constant->rank() >= 2;
   }
 
   /// Constant all the same, but not to be pruned here.

@@ -1,0 +1,49 @@
+// quantize: the pass that puts weights on a grid of a few bits.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "compressor/pass/pass.h"
+
+namespace compressor {
+
+/// Post-training quantization. Weight-only: weights become whole numbers with scales, which operators in
+/// front of their readers decode; arithmetic stays in float.
+class Quantize : public Pass {
+ public:
+  std::string name() const override { return "quantize"; }
+  std::string summary() const override { return "store weights as whole numbers of 8, 4 or 2 bits"; }
+  void check() const override;
+  void run(Model& model, PassContext& context) override;
+
+  Option<std::string> mode{*this, "mode", "weight-only",
+                           "what is quantized: weights, with arithmetic in float", Choices{{"weight-only"}}};
+  Option<std::string> bits{*this, "bits", "8", "bits of a weight", Choices{{"8", "4", "2"}}};
+  Option<std::string> type{*this, "type", "auto",
+                           "type of the codes; auto: signed when symmetric, else unsigned",
+                           Choices{{"auto", "int8", "uint8", "int4", "uint4", "int2", "uint2"}}};
+  Option<std::string> granularity{*this, "granularity", "auto",
+                                  "what shares a scale: a tensor, an output channel, or a group of a "
+                                  "channel's inputs; auto: channel for 8 "
+                                  "bits, group below",
+                                  Choices{{"auto", "tensor", "channel", "group"}}};
+  Option<std::int64_t> group_size{*this, "group-size", 32, "inputs in a group",
+                                  Range{.low = 16, .high = 256}};
+  Option<bool> symmetric{
+      *this, "symmetric", false,
+      "no zero points: the range is as wide on both sides of 0 (default for 8 and 4 bits)"};
+  Option<bool> asymmetric{*this, "asymmetric", false,
+                          "a zero point for every scale: the range need not be centred (default for 2 bits)"};
+  Option<std::string> clip{*this, "clip", "auto",
+                           "how the range is found: all of it, least squared error, or half-quadratic; auto: "
+                           "minmax for 8 bits, mse below",
+                           Choices{{"auto", "minmax", "mse", "hqq"}}};
+  Option<std::string> storage{*this, "storage", "auto",
+                              "form in the file: DequantizeLinear (qdq, blocked), MatMulNBits, or operators "
+                              "of opset 7; auto: portable",
+                              Choices{{"auto", "qdq", "blocked", "matmulnbits", "portable"}}};
+};
+
+}  // namespace compressor

@@ -1,0 +1,89 @@
+// quantize: check the options and hand over to the mode.
+#include "compressor/passes/quantize.h"
+
+#include "passes/quantize/weight_only.h"
+
+namespace compressor {
+namespace {
+
+using quantize::Clip;
+using quantize::Granularity;
+using quantize::WeightOnlyOptions;
+
+int bits_of(const Quantize& q) {
+  if (*q.type == "auto") return std::stoi(*q.bits);
+  return bits(dtype_of(*q.type));
+}
+
+bool is_symmetric(const Quantize& q) {
+  if (*q.symmetric) return true;
+  if (*q.asymmetric || *q.clip == "hqq") return false;
+  return bits_of(q) > 2;
+}
+
+DType code_of(const Quantize& q) {
+  return *q.type == "auto" ? codec::code_type(bits_of(q), is_symmetric(q)) : dtype_of(*q.type);
+}
+
+WeightOnlyOptions weight_options(const Quantize& q) {
+  WeightOnlyOptions o;
+  const int width = bits_of(q);
+  o.code = code_of(q);
+  o.fit.symmetric = is_symmetric(q);
+  const bool is_signed = codec::lowest(o.code) < 0;
+  // Of 8 bits the lowest code is left out, as runtimes want it of symmetric weights; below, none can be
+  // spared.
+  o.fit.codes = quantize::code_range(width, is_signed, o.fit.symmetric && width == 8);
+  o.fit.clip = *q.clip == "hqq"                                       ? Clip::kHqq
+               : *q.clip == "mse" || (*q.clip == "auto" && width < 8) ? Clip::kMse
+                                                                      : Clip::kMinMax;
+  const bool grouped = *q.storage == "blocked" || *q.storage == "matmulnbits";
+  const bool auto_group = *q.granularity == "auto" && (grouped || (width < 8 && *q.storage != "qdq"));
+  o.granularity = *q.granularity == "group" || auto_group ? Granularity::kGroup
+                  : *q.granularity == "tensor"            ? Granularity::kTensor
+                                                          : Granularity::kChannel;
+  o.group = static_cast<std::uint64_t>(*q.group_size);
+  o.storage = *q.storage == "qdq"           ? codec::Storage::kQdq
+              : *q.storage == "blocked"     ? codec::Storage::kBlocked
+              : *q.storage == "matmulnbits" ? codec::Storage::kMatMulNBits
+                                            : codec::Storage::kPortable;
+  return o;
+}
+
+}  // namespace
+
+void Quantize::check() const {
+  if (*symmetric && *asymmetric) throw Error::usage("--symmetric, --asymmetric: expected one of them");
+  if (type.is_set() && *type != "auto" && bits.is_set() && bits_of(*this) != std::stoi(*bits))
+    throw Error::usage("--type {} has {} bits, and --bits says {}", *type, bits_of(*this), *bits);
+  if (*clip == "hqq" && *symmetric)
+    throw Error::usage("--clip hqq moves the zero point and does not go with --symmetric");
+  const WeightOnlyOptions o = weight_options(*this);
+  if (!o.fit.symmetric && codec::lowest(o.code) < 0 && type.is_set() && *storage == "matmulnbits")
+    throw Error::usage(
+        "--storage matmulnbits has unsigned codes where there are zero points, found --type {}", *type);
+  if (group_size.is_set() && o.granularity != Granularity::kGroup)
+    throw Error::usage("--group-size needs --granularity group");
+  if (*storage == "qdq" && bits_of(*this) == 2)
+    throw Error::usage("--storage qdq has no type of 2 bits before opset 25; use portable");
+  if (*storage == "blocked" && bits_of(*this) == 2)
+    throw Error::usage(
+        "--storage blocked has no type of 2 bits before opset 25; use portable or matmulnbits");
+  if (*storage == "qdq" && o.granularity == Granularity::kGroup)
+    throw Error::usage("--storage qdq has one scale a tensor or channel; for groups use blocked or portable");
+  if (*storage == "blocked" && o.granularity != Granularity::kGroup)
+    throw Error::usage("--storage blocked needs --granularity group");
+  if (*storage == "matmulnbits") {
+    if (o.granularity != Granularity::kGroup)
+      throw Error::usage("--storage matmulnbits needs --granularity group");
+    if ((o.group & (o.group - 1)) != 0)
+      throw Error::usage("--storage matmulnbits: found --group-size {}, expected 16, 32, 64, 128 or 256",
+                         o.group);
+  }
+}
+
+void Quantize::run(Model& model, PassContext& context) {
+  quantize::quantize_weights(model, weight_options(*this), context);
+}
+
+}  // namespace compressor

@@ -1,0 +1,213 @@
+// weight_only: find weights, fit a grid to each, store it, and let the readers read what decodes it.
+//
+//   W -> Conv   ==>   (codes, scales) -> decode -> Conv
+#include "passes/quantize/weight_only.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "compressor/base/error.h"
+#include "compressor/rewrite/upgrade.h"
+
+namespace compressor::quantize {
+namespace {
+
+using codec::Grid;
+using codec::Storage;
+using prune::PrunableWeight;
+
+/// What the nodes, names and shapes around a payload take in a file, about.
+constexpr std::uint64_t kOverhead = 400;
+
+std::string granularity_text(const WeightOnlyOptions& options, const Grid& grid) {
+  if (grid.scale.size() == 1) return "per tensor";
+  if (options.granularity == Granularity::kChannel) return "per channel";
+  std::uint64_t size = 1;
+  for (const std::uint64_t b : grid.blocks.block) size *= b;
+  return fmt::format("groups of {}", size);
+}
+
+class WeightOnly {
+ public:
+  WeightOnly(Model& model, const WeightOnlyOptions& options, PassContext& context)
+      : model_(model), options_(options), context_(context) {
+    model.each_graph([&](Graph& graph) { graphs_.emplace(&graph, &graph); });
+  }
+
+  void run() {
+    context_.result.unit = "weights";
+    const auto weights = prune::find_prunable(model_, {.min_size = 0, .embeddings = true}, context_);
+    const std::int64_t already = context_.result.skipped;
+    std::uint64_t done = 0;
+    for (const PrunableWeight& weight : weights) {
+      if (context_.progress)
+        context_.progress(weight.source->name(),
+                          static_cast<double>(done++) / static_cast<double>(weights.size()));
+      quantize(weight);
+    }
+    context_.result.eligible = static_cast<std::int64_t>(weights.size()) + already;
+    if (context_.result.done == 0) throw Error::target("nothing can be quantized: {}", why_nothing());
+    context_.result.changed = true;
+    raise_opset();  // before nodes come in that are written for the new one
+    for (const auto& [weight, grid] : jobs_) store(*weight, grid);
+    finish();
+  }
+
+ private:
+  void skip(const PrunableWeight& weight, const std::string& why) {
+    context_.skip(*weight.readers.front().node, fmt::format("weight '{}' {}", weight.source->name(), why));
+  }
+
+  void quantize(const PrunableWeight& weight) {
+    Grid grid;
+    grid.shape = weight.tensor.shape;
+    grid.type = weight.tensor.dtype;
+    grid.code = options_.code;
+    grid.blocks = blocks_of(weight, options_.granularity, options_.group, options_.storage);
+    grid.scale.resize(grid.blocks.count());
+    if (!options_.fit.symmetric || options_.code == DType::kUint8 || options_.code == DType::kUint4 ||
+        options_.code == DType::kUint2)
+      grid.zero.resize(grid.blocks.count());
+    if (const std::string why = refusal(weight, grid); !why.empty()) return skip(weight, why);
+    const Fit found = fit(weight.tensor, grid.blocks, options_.fit);
+    if (!found.finite) return skip(weight, "holds infinite values or values that are no numbers");
+    grid.scale = found.scale;
+    if (!grid.zero.empty()) grid.zero = found.zero;
+    grid.codes = codec::encode(weight.tensor, grid.blocks, grid.scale, grid.zero,
+                               {.low = options_.fit.codes.low, .high = options_.fit.codes.high});
+    weight.tensor.bytes.drop();
+    describe(weight, grid, found.loss);
+    opset_ = std::max(opset_, codec::opset_needed(options_.storage, grid));
+    jobs_.push_back({&weight, std::move(grid)});
+    ++context_.result.done;
+  }
+
+  std::string refusal(const PrunableWeight& weight, const Grid& grid) {
+    if (const std::string why = codec::why_not(options_.storage, grid); !why.empty()) return why;
+    const std::uint64_t before = weight.tensor.byte_size(), after = grid.counted_bytes() + kOverhead;
+    if (after >= before)
+      return fmt::format("is too small: it has {} bytes and would take about {}", before, after);
+    if (options_.storage == Storage::kMatMulNBits) {
+      std::string why;
+      if (!products_of(weight, grid, why)) return why;
+    }
+    const std::int64_t opset = codec::opset_needed(options_.storage, grid);
+    if (opset <= model_.opset()) return "";
+    const std::string why = why_not_upgrade(model_, opset);
+    return why.empty() ? "" : fmt::format("needs opset {}: {}", opset, why);
+  }
+
+  /// The readers as products, all alike; nullopt and why when one is none.
+  std::optional<codec::Product> products_of(const PrunableWeight& weight, const Grid& grid,
+                                            std::string& why) const {
+    std::optional<codec::Product> all;
+    for (const Use& use : weight.source->uses()) {
+      if (!use.node) continue;
+      const auto p = codec::product_of(*use.node, *weight.source, grid.shape, why);
+      if (!p) return std::nullopt;
+      if (all && *all != *p) {
+        why = "is read along different axes";
+        return std::nullopt;
+      }
+      all = p;
+    }
+    return all;
+  }
+
+  void describe(const PrunableWeight& weight, const Grid& grid, const Loss& loss) {
+    std::string text =
+        fmt::format("weight '{}': {} {}, {} scale{}{}, SNR {:.1f} dB, {} -> {} bytes", weight.source->name(),
+                    name(grid.code), granularity_text(options_, grid), grid.scale.size(),
+                    grid.scale.size() == 1 ? "" : "s", grid.zero.empty() ? "" : " and zero points",
+                    loss.snr_db(), weight.tensor.byte_size(), grid.counted_bytes());
+    if (weight.readers.size() > 1) text += fmt::format(", read by {} nodes", weight.readers.size());
+    context_.done(*weight.readers.front().node, "quantized", text);
+    signal_ += loss.signal;
+    noise_ += loss.noise;
+    before_ += weight.tensor.byte_size();
+    after_ += grid.counted_bytes();
+  }
+
+  Graph& graph_of(const Graph& graph) { return *graphs_.at(&graph); }
+
+  void store(const PrunableWeight& weight, const Grid& grid) {
+    const Value& source = *weight.source;
+    Graph& graph = graph_of(source.graph());
+    const Node* constant = source.producer();
+    const codec::Place place{.graph = graph,
+                             .before = constant                ? constant
+                                       : graph.nodes().empty() ? nullptr
+                                                               : &graph.nodes().front()};
+    if (options_.storage == Storage::kMatMulNBits) {
+      std::string why;
+      const codec::Product product = *products_of(weight, grid, why);
+      const codec::NBits constants = codec::lower_nbits(place, grid, product, source.name());
+      std::set<const Node*> readers;
+      for (const Use& use : source.uses()) readers.insert(use.node);
+      for (const Node* node : readers)
+        codec::replace_product(graph_of(node->graph()), *node, grid, product, constants);
+      microsoft_ = true;
+    } else {
+      graph.replace_uses(source, codec::lower(place, grid, options_.storage, source.name()));
+    }
+    if (constant) return graph.erase(*constant);
+    if (source.is_input()) {
+      graph.erase_input(source);
+      ++inputs_;
+    }
+    graph.erase_initializer(source);
+  }
+
+  std::string why_nothing() const {
+    for (const LayerRecord& layer : context_.result.layers) {
+      if (layer.action == "skipped")
+        return fmt::format("'{}': {}{}", layer.node, layer.detail,
+                           context_.result.layers.size() > 1
+                               ? fmt::format(" (and {} more)", context_.result.layers.size() - 1)
+                               : "");
+    }
+    return "the model has no Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU, RNN or Gather with a constant "
+           "weight";
+  }
+
+  void raise_opset() {
+    if (opset_ <= model_.opset()) return;
+    context_.note(fmt::format("opset raised from {} to {} for the storage", model_.opset(), opset_));
+    upgrade(model_, opset_);
+  }
+
+  void finish() {
+    if (options_.storage != Storage::kPortable && bits(options_.code) < 8 &&
+        options_.storage != Storage::kMatMulNBits)
+      raise_ir(model_, 10);  // the first that knows types of 4 bits
+    raise_ir(model_, 4);     // constants that are no inputs of the graph
+    if (inputs_ > 0)
+      context_.note(fmt::format(
+          "{} weights were inputs of the graph too; callers cannot replace them any more", inputs_));
+    if (microsoft_ && model_.opset("com.microsoft") == 0)
+      model_.opsets.push_back({.domain = "com.microsoft", .version = 1});
+    const Loss all{signal_, noise_};
+    context_.note(fmt::format("weights: {} -> {} bytes, SNR {:.1f} dB over all of them", before_, after_,
+                              all.snr_db()));
+  }
+
+  Model& model_;
+  const WeightOnlyOptions& options_;
+  PassContext& context_;
+  std::map<const Graph*, Graph*> graphs_;
+  std::vector<std::pair<const PrunableWeight*, Grid>> jobs_;
+  std::int64_t opset_ = 0;
+  bool microsoft_ = false;
+  std::int64_t inputs_ = 0;  ///< entries among the graph's inputs that went
+  double signal_ = 0, noise_ = 0;
+  std::uint64_t before_ = 0, after_ = 0;
+};
+
+}  // namespace
+
+void quantize_weights(Model& model, const WeightOnlyOptions& options, PassContext& context) {
+  WeightOnly(model, options, context).run();
+}
+
+}  // namespace compressor::quantize

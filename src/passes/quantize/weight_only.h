@@ -1,0 +1,23 @@
+// weight_only: weights on a grid, arithmetic in float.
+#pragma once
+
+#include "compressor/codec/storage.h"
+#include "compressor/pass/pass.h"
+#include "passes/quantize/fit.h"
+#include "passes/quantize/weight_blocks.h"
+
+namespace compressor::quantize {
+
+struct WeightOnlyOptions {
+  DType code = DType::kInt8;
+  FitOptions fit;
+  Granularity granularity = Granularity::kChannel;
+  std::uint64_t group = 32;
+  codec::Storage storage = codec::Storage::kPortable;
+};
+
+/// Quantizes every weight of Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU, RNN and Gather that becomes
+/// smaller by it. Throws Error::target when there is none.
+void quantize_weights(Model& model, const WeightOnlyOptions& options, PassContext& context);
+
+}  // namespace compressor::quantize
