@@ -200,7 +200,12 @@ void Executor::Impl::run_step(Frame& frame, Step& step) {
 
 void Executor::Impl::run_operator(Frame& frame, Step& step) {
   StepContext context(*this, frame, step);
-  const bool by_run = step.op->run && !(options_.portable && step.op->compute);
+  // compute() sees tensors only: sequences and empty optionals are for run rules, portable or not.
+  bool plain = true;
+  for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+    plain = plain && (step.inputs[i].slot < 0 || context.value(i).kind == RunValue::Kind::kTensor);
+  }
+  const bool by_run = step.op->run && !(options_.portable && step.op->compute && plain);
   bool ok = by_run && step.op->run(context);
   if (!ok && !step.parts.empty()) return run_parts(frame, step);
   if (!ok) ok = compute(context, step);

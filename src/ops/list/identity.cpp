@@ -1,4 +1,5 @@
 // identity: Identity of tensors, sequences and optionals.
+#include "compressor/ops/run.h"
 #include "ops/movement.h"
 
 namespace compressor::ops {
@@ -12,7 +13,12 @@ void register_identity(OpTable& table) {
                    copy.name.clear();
                    ctx.set(0, std::move(copy));
                  },
-             .channels = channels_unary});
+             .channels = channels_unary,
+             .run =
+                 [](RunContext& ctx) {
+                   ctx.set(0, ctx.value(0));
+                   return true;
+                 }});
 }
 
 }  // namespace compressor::ops

@@ -1,6 +1,7 @@
 // if: If, whose outputs are those of one of two bodies.
 #include <algorithm>
 
+#include "compressor/ops/run.h"
 #include "ops/bodies.h"
 
 namespace compressor::ops {
@@ -57,10 +58,20 @@ void channels(ChannelContext& ctx) {
   }
 }
 
+bool run(RunContext& ctx) {
+  const Graph& then_body = branch(ctx.node(), "then_branch");
+  const Graph& else_body = branch(ctx.node(), "else_branch");
+  const std::vector<std::int64_t> condition = to_ints(ctx.in(0));
+  if (condition.size() != 1) ctx.fail("the condition has {} elements, expected 1", condition.size());
+  std::vector<RunValue> results = ctx.run_body(condition[0] != 0 ? then_body : else_body, {});
+  for (std::size_t i = 0; i < ctx.node().outputs().size(); ++i) ctx.set(i, std::move(results[i]));
+  return true;
+}
+
 }  // namespace
 
 void register_if(OpTable& table) {
-  table.add({.type = "If", .infer = infer, .channels = channels});
+  table.add({.type = "If", .infer = infer, .channels = channels, .run = run});
 }
 
 }  // namespace compressor::ops

@@ -1,4 +1,5 @@
 // optional: values that may be absent: Optional, OptionalGetElement, OptionalHasElement.
+#include "compressor/ops/run.h"
 #include "ops/bodies.h"
 #include "ops/movement.h"
 
@@ -33,12 +34,32 @@ void frozen(ChannelContext& ctx) {
   ctx.freeze_all("goes through an optional");
 }
 
+/// An optional is its element, or nothing.
+bool run_make(RunContext& ctx) {
+  ctx.set(0, ctx.has(0) ? ctx.value(0) : RunValue());
+  return true;
+}
+
+bool run_get(RunContext& ctx) {
+  if (!ctx.has(0)) ctx.fail("the optional holds nothing");
+  ctx.set(0, ctx.value(0));
+  return true;
+}
+
+bool run_has(RunContext& ctx) {
+  const double has = ctx.has(0) ? 1 : 0;
+  ctx.set(0, Tensor::of(DType::kBool, {}, std::span<const double>(&has, 1)));
+  return true;
+}
+
 }  // namespace
 
 void register_optional(OpTable& table) {
-  table.add({.type = "Optional", .since = 15, .infer = infer_make, .channels = frozen});
-  table.add({.type = "OptionalGetElement", .since = 15, .infer = infer_get, .channels = frozen});
-  table.add({.type = "OptionalHasElement", .since = 15, .infer = infer_has, .channels = frozen});
+  table.add({.type = "Optional", .since = 15, .infer = infer_make, .channels = frozen, .run = run_make});
+  table.add(
+      {.type = "OptionalGetElement", .since = 15, .infer = infer_get, .channels = frozen, .run = run_get});
+  table.add(
+      {.type = "OptionalHasElement", .since = 15, .infer = infer_has, .channels = frozen, .run = run_has});
 }
 
 }  // namespace compressor::ops

@@ -1,17 +1,21 @@
 // scan: Scan (since 9), a body run along an axis of its inputs, with states carried around.
+#include <algorithm>
+
+#include "compressor/ops/run.h"
 #include "ops/bodies.h"
 #include "ops/movement.h"
+#include "ops/stack.h"
 
 namespace compressor::ops {
 namespace {
 
-struct Layout {
+struct Parts {
   const Graph* body = nullptr;
   std::size_t states = 0, scanned_in = 0, scanned_out = 0;
 };
 
-Layout layout_of(const Node& node) {
-  Layout l;
+Parts parts_of(const Node& node) {
+  Parts l;
   l.body = node.body("body");
   const std::int64_t scanned = node.int_or("num_scan_inputs", 0);
   const auto inputs = static_cast<std::int64_t>(node.inputs().size());
@@ -37,7 +41,7 @@ std::int64_t axis_of(const Node& node, const char* attribute, std::size_t i, std
 }
 
 void infer(InferContext& ctx) {
-  const Layout l = layout_of(ctx.node());
+  const Parts l = parts_of(ctx.node());
   std::vector<Facts> arguments;
   SymDim steps;
   for (std::size_t i = 0; i < ctx.num_inputs(); ++i) {
@@ -62,7 +66,7 @@ void infer(InferContext& ctx) {
 
 void channels(ChannelContext& ctx) {
   const Node& node = ctx.node();
-  const Layout l = layout_of(node);
+  const Parts l = parts_of(node);
   const auto straight = [](std::int64_t axis) { return axis; };
   for (std::size_t i = 0; i < l.states; ++i) pass_value(ctx, *node.input(i), *l.body->inputs()[i], straight);
   for (std::size_t i = l.states; i < node.inputs().size(); ++i) {
@@ -84,10 +88,54 @@ void channels(ChannelContext& ctx) {
   }
 }
 
+/// 0: forward, 1: from the end.
+bool reversed(const Node& node, const char* attribute, std::size_t i) {
+  const Ints directions = node.ints_or(attribute, {});
+  return i < directions.size() && directions[i] != 0;
+}
+
+bool run(RunContext& ctx) {
+  const Node& node = ctx.node();
+  const Parts l = parts_of(node);
+  std::vector<RunValue> states;
+  for (std::size_t i = 0; i < l.states; ++i) states.push_back(ctx.value(i));
+  std::int64_t steps = -1;
+  Ints axes;
+  for (std::size_t i = 0; i < l.scanned_in; ++i) {
+    const Tensor& x = ctx.in(l.states + i);
+    axes.push_back(axis_of(node, "scan_input_axes", i, x.rank()));
+    const std::int64_t length = x.shape[static_cast<std::size_t>(axes.back())];
+    if (steps >= 0 && length != steps) ctx.fail("scan inputs have {} and {} steps", steps, length);
+    steps = length;
+  }
+  std::vector<std::vector<Tensor>> scanned(l.scanned_out);
+  for (std::int64_t step = 0; step < steps; ++step) {
+    std::vector<RunValue> arguments;
+    for (RunValue& state : states) arguments.push_back(std::move(state));
+    for (std::size_t i = 0; i < l.scanned_in; ++i) {
+      const std::int64_t at = reversed(node, "scan_input_directions", i) ? steps - 1 - step : step;
+      arguments.emplace_back(without_axis(part_of(ctx.in(l.states + i), axes[i], at, 1), axes[i]));
+    }
+    std::vector<RunValue> results = ctx.run_body(*l.body, std::move(arguments));
+    for (std::size_t i = 0; i < l.states; ++i) states[i] = std::move(results[i]);
+    for (std::size_t i = 0; i < l.scanned_out; ++i) {
+      scanned[i].push_back(std::move(results[l.states + i].tensor));
+    }
+  }
+  for (std::size_t i = 0; i < l.states; ++i) ctx.set(i, std::move(states[i]));
+  for (std::size_t i = 0; i < l.scanned_out; ++i) {
+    if (scanned[i].empty()) ctx.fail("there are no steps, and output {} is of unknown shape", l.states + i);
+    if (reversed(node, "scan_output_directions", i)) std::reverse(scanned[i].begin(), scanned[i].end());
+    ctx.set(l.states + i,
+            stacked(scanned[i], axis_of(node, "scan_output_axes", i, scanned[i][0].rank() + 1)));
+  }
+  return true;
+}
+
 }  // namespace
 
 void register_scan(OpTable& table) {
-  table.add({.type = "Scan", .since = 9, .infer = infer, .channels = channels});
+  table.add({.type = "Scan", .since = 9, .infer = infer, .channels = channels, .run = run});
 }
 
 }  // namespace compressor::ops
