@@ -143,7 +143,8 @@ Elements<T>::Elements(const Tensor& tensor) {
 template <class T>
 Result<T>::Result(DType type, Dims shape)
     : type_(type), shape_(std::move(shape)), size_(static_cast<std::int64_t>(num_elements(shape_))) {
-  bytes_.resize(static_cast<std::size_t>(size_) * sizeof(T));
+  memory_ = kernels::Buffer(static_cast<std::size_t>(size_) * sizeof(T));
+  std::memset(memory_.data(), 0, memory_.size());
 }
 
 template <class T>
@@ -152,7 +153,7 @@ Tensor Result<T>::finish() {
   tensor.dtype = type_;
   tensor.shape = shape_;
   if (is_native(type_, domain_for<T>())) {
-    tensor.bytes = Bytes::own(std::move(bytes_));
+    tensor.bytes = memory_.bytes();
     return tensor;
   }
   const std::span<const T> values = span();

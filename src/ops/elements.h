@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "compressor/kernels/memory.h"
 #include "compressor/tensor/tensor.h"
 #include "ops/strided.h"
 
@@ -52,13 +53,13 @@ class Elements {
   std::span<const T> span_;
 };
 
-/// Elements of T to be filled in, that become a tensor of `type`: floats are rounded to nearest even,
-/// integers wrap.
+/// Elements of T to be filled in (zeros at first), that become a tensor of `type`: floats are rounded to
+/// nearest even, integers wrap.
 template <class T>
 class Result {
  public:
   Result(DType type, Dims shape);
-  T* data() { return reinterpret_cast<T*>(bytes_.data()); }
+  T* data() { return memory_.as<T>(); }
   T& operator[](std::int64_t i) { return data()[i]; }
   std::int64_t size() const { return size_; }
   std::span<T> span() { return {data(), static_cast<std::size_t>(size_)}; }
@@ -68,7 +69,7 @@ class Result {
   DType type_;
   Dims shape_;
   std::int64_t size_;
-  std::vector<std::byte> bytes_;
+  kernels::Buffer memory_;
 };
 
 extern template class Elements<float>;

@@ -1,5 +1,7 @@
 // PRelu: x where positive, slope * x otherwise; the slope broadcasts to the input. Up to opset 6 it is one
 // number, or one for each channel.
+#include <algorithm>
+
 #include "compressor/ops/channels.h"
 #include "ops/elementwise.h"
 #include "ops/expect.h"
@@ -48,8 +50,10 @@ void compute(ComputeContext& ctx) {
   if (broadcast_shape(x.shape, slope.shape) != x.shape) {
     ctx.fail("slope is {}, expected to broadcast to {}", to_string(slope.shape), to_string(x.shape));
   }
+  // Signs are as good as random: no branch.
   with_domain(x.dtype, [&]<class T>(T) {
-    ctx.set(0, map_binary<T>(x, slope, x.dtype, [](T v, T s) { return v < 0 ? v * s : v; }));
+    ctx.set(0, map_binary<T>(x, slope, x.dtype,
+                             [](T v, T s) { return std::max(v, T{}) + s * std::min(v, T{}); }));
   });
 }
 
