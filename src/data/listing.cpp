@@ -105,11 +105,13 @@ std::vector<std::int64_t> folder_labels(const std::vector<std::string>& folders,
 }
 
 void add_below(const Place& folder, const Wanted& wanted, std::optional<std::int64_t> label,
-               std::vector<ListedFile>& files) {
+               std::vector<ListedFile>& files, int levels = 8) {
   for (const std::string& name : folder.files()) {
     if (wanted(name)) files.push_back({folder.in(name), label, std::nullopt});
   }
-  for (const std::string& name : folder.folders()) add_below(Place(folder.in(name)), wanted, label, files);
+  if (levels == 0) return;  // folders that are links to one above them
+  for (const std::string& name : folder.folders())
+    add_below(Place(folder.in(name)), wanted, label, files, levels - 1);
 }
 
 std::string labels_beside(const Place& folder, const OpenOptions& options) {
@@ -122,10 +124,12 @@ std::string labels_beside(const Place& folder, const OpenOptions& options) {
 
 }  // namespace
 
-bool lists_any(const Place& folder, const Wanted& wanted) {
+bool lists_any(const Place& folder, const Wanted& wanted, int levels) {
   if (std::any_of(folder.files().begin(), folder.files().end(), wanted)) return true;
-  return std::any_of(folder.folders().begin(), folder.folders().end(),
-                     [&](const std::string& name) { return lists_any(Place(folder.in(name)), wanted); });
+  return levels > 0 &&
+         std::any_of(folder.folders().begin(), folder.folders().end(), [&](const std::string& name) {
+           return lists_any(Place(folder.in(name)), wanted, levels - 1);
+         });
 }
 
 Listing list_files(const Place& folder, const Wanted& wanted, const OpenOptions& options) {

@@ -25,8 +25,9 @@ struct Listing {
 
 using Wanted = std::function<bool(const std::string& name)>;
 
-/// True when the folder, a subfolder or one below it holds a wanted file.
-bool lists_any(const Place& folder, const Wanted& wanted);
+/// True when the folder or one at most `levels` below it holds a wanted file: no format is looked for in a
+/// whole disk.
+bool lists_any(const Place& folder, const Wanted& wanted, int levels = 3);
 /// Subfolders called train, test, val are splits. Lines of a labels file are `name class` or `name,class` (a
 /// number or a class's name) or `name<TAB>text`. Subfolders whose names are all numbers are these classes.
 /// Throws Error::io that names file and line.
