@@ -3,6 +3,8 @@
 #include <numbers>
 
 #include "ops/expect.h"
+#include "ops/fourier.h"
+#include "ops/movement.h"
 
 namespace compressor::ops {
 namespace {
@@ -96,12 +98,158 @@ void compute_window(ComputeContext& ctx) {
   ctx.set(0, Tensor::of(dtype_attribute(ctx.node(), "output_datatype", DType::kFloat), {size}, y));
 }
 
+/// Both parts of every number of x [.., 1 or 2].
+std::vector<std::complex<double>> complex_numbers(const ComputeContext& ctx, const Tensor& x) {
+  const std::int64_t parts = x.rank() > 0 ? x.shape.back() : 0;
+  if (parts != 1 && parts != 2)
+    ctx.fail("the last axis of {} is no real or complex number", to_string(x.shape));
+  const Elements<double> v(x);
+  std::vector<std::complex<double>> out;
+  for (std::int64_t i = 0; i < static_cast<std::int64_t>(v.size()); i += parts) {
+    out.emplace_back(v[i], parts == 2 ? v[i + 1] : 0.0);
+  }
+  return out;
+}
+
+std::int64_t whole_number(const ComputeContext& ctx, std::size_t i) {
+  const std::vector<std::int64_t> values = to_ints(ctx.in(i));
+  if (values.size() != 1) ctx.fail("input {} has {} numbers, expected 1", i, values.size());
+  return values[0];
+}
+
+// x, length, axis
+void compute_dft(ComputeContext& ctx) {
+  const Tensor& x = ctx.in(0);
+  if (x.rank() < 2) ctx.fail("input has rank {}, expected at least 2", x.rank());
+  const bool onesided = ctx.node().int_or("onesided", 0) != 0;
+  const bool inverse = ctx.node().int_or("inverse", 0) != 0;
+  std::int64_t given = ctx.opset() < 20 ? ctx.node().int_or("axis", 1) : -2;
+  if (ctx.has(2)) given = whole_number(ctx, 2);
+  const auto axis = static_cast<std::size_t>(axis_in(ctx.node(), given, x.rank()));
+  if (axis + 1 == x.shape.size()) ctx.fail("axis {} holds the parts of a number", axis);
+  const std::vector<std::complex<double>> numbers = complex_numbers(ctx, x);
+  const std::int64_t held = x.shape[axis];
+  const bool mirrored = onesided && inverse;
+  std::int64_t n = mirrored ? 2 * (held - 1) : held;
+  if (ctx.has(1)) n = whole_number(ctx, 1);
+  if (n < 1) ctx.fail("length is {}, expected at least 1", n);
+  const std::int64_t kept = onesided && !inverse ? n / 2 + 1 : n;
+  Dims shape = x.shape;
+  shape[axis] = kept;
+  shape.back() = mirrored ? 1 : 2;
+  const auto at = static_cast<std::ptrdiff_t>(axis);
+  const auto inner = static_cast<std::int64_t>(num_elements({x.shape.begin() + at + 1, x.shape.end() - 1}));
+  const auto outer = static_cast<std::int64_t>(num_elements({x.shape.begin(), x.shape.begin() + at}));
+  Result<double> y(x.dtype, shape);
+  std::vector<std::complex<double>> line(static_cast<std::size_t>(n));
+  for (std::int64_t o = 0; o < outer; ++o) {
+    for (std::int64_t i = 0; i < inner; ++i) {
+      for (std::int64_t k = 0; k < n; ++k) {
+        // The half that is not there is the mirror of the other, conjugate.
+        const bool mirror = mirrored && k >= held && n - k < held;
+        const std::int64_t from = mirror ? n - k : k;
+        std::complex<double> v =
+            from < held ? numbers[static_cast<std::size_t>((o * held + from) * inner + i)] : 0;
+        if (mirror) v = std::conj(v);
+        line[static_cast<std::size_t>(k)] = v;
+      }
+      const std::vector<std::complex<double>> f = fourier(line, inverse);
+      for (std::int64_t k = 0; k < kept; ++k) {
+        const std::complex<double> v = f[static_cast<std::size_t>(k)];
+        const std::int64_t to = (o * kept + k) * inner + i;
+        y[to * shape.back()] = v.real();
+        if (!mirrored) y[to * 2 + 1] = v.imag();
+      }
+    }
+  }
+  ctx.set(0, y.finish());
+}
+
+// signal, step, window, frame length
+void compute_stft(ComputeContext& ctx) {
+  const Tensor& x = ctx.in(0);
+  if (x.rank() != 2 && x.rank() != 3) ctx.fail("signal has rank {}, expected 2 or 3", x.rank());
+  const Tensor signal = x.rank() == 3 ? x : x.reshaped({x.shape[0], x.shape[1], 1});
+  const std::vector<std::complex<double>> numbers = complex_numbers(ctx, signal);
+  const std::int64_t step = whole_number(ctx, 1);
+  const std::vector<double> window = ctx.has(2) ? to_doubles(ctx.in(2)) : std::vector<double>();
+  if (!ctx.has(2) && !ctx.has(3)) ctx.fail("has neither a window nor a frame length");
+  const std::int64_t frame = ctx.has(3) ? whole_number(ctx, 3) : static_cast<std::int64_t>(window.size());
+  const std::int64_t length = signal.shape[1];
+  if (step < 1 || frame < 1 || frame > length)
+    ctx.fail("frames of {} at steps of {} in {}", frame, step, length);
+  if (!window.empty() && static_cast<std::int64_t>(window.size()) != frame) {
+    ctx.fail("window is {} long, expected {}", window.size(), frame);
+  }
+  const bool onesided = ctx.node().int_or("onesided", 1) != 0;
+  const std::int64_t bins = onesided ? frame / 2 + 1 : frame;
+  const std::int64_t frames = (length - frame) / step + 1;
+  Result<double> y(x.dtype, {x.shape[0], frames, bins, 2});
+  std::vector<std::complex<double>> line(static_cast<std::size_t>(frame));
+  std::int64_t to = 0;
+  for (std::int64_t n = 0; n < x.shape[0]; ++n) {
+    for (std::int64_t f = 0; f < frames; ++f) {
+      for (std::int64_t k = 0; k < frame; ++k) {
+        const double weight = window.empty() ? 1 : window[static_cast<std::size_t>(k)];
+        line[static_cast<std::size_t>(k)] =
+            weight * numbers[static_cast<std::size_t>(n * length + f * step + k)];
+      }
+      const std::vector<std::complex<double>> spectrum = fourier(line, false);
+      for (std::int64_t k = 0; k < bins; ++k) {
+        y[to++] = spectrum[static_cast<std::size_t>(k)].real();
+        y[to++] = spectrum[static_cast<std::size_t>(k)].imag();
+      }
+    }
+  }
+  ctx.set(0, y.finish());
+}
+
+double to_mel(double hertz) {
+  return 2595 * std::log10(1 + hertz / 700);
+}
+
+// bins of mel, length of the transform, sample rate, lowest and highest frequency: triangles between bins of
+// the spectrum, as whole numbers
+void compute_mel(ComputeContext& ctx) {
+  const std::int64_t bins = whole_number(ctx, 0);
+  const std::int64_t length = whole_number(ctx, 1);
+  const std::int64_t rate = whole_number(ctx, 2);
+  if (bins < 1 || length < 1 || rate < 1) ctx.fail("{} bins, {} long, at {} Hz", bins, length, rate);
+  const double low = to_mel(to_doubles(ctx.in(3)).at(0));
+  const double high = to_mel(to_doubles(ctx.in(4)).at(0));
+  const std::int64_t rows = length / 2 + 1;
+  std::vector<std::int64_t> at;
+  for (std::int64_t i = 0; i < bins + 2; ++i) {
+    const double mel = low + static_cast<double>(i) * (high - low) / static_cast<double>(bins + 2);
+    const double hertz = 700 * (std::pow(10, mel / 2595) - 1);
+    at.push_back(static_cast<std::int64_t>(
+        std::floor(static_cast<double>(length + 1) * hertz / static_cast<double>(rate))));
+  }
+  std::vector<double> y(static_cast<std::size_t>(rows * bins), 0);
+  const auto put = [&](std::int64_t row, std::int64_t bin, double value) {
+    if (row >= 0 && row < rows) y[static_cast<std::size_t>(row * bins + bin)] = value;
+  };
+  for (std::int64_t i = 0; i < bins; ++i) {
+    const auto k = static_cast<std::size_t>(i);
+    const std::int64_t rise = at[k + 1] - at[k];
+    const std::int64_t fall = at[k + 2] - at[k + 1];
+    if (rise == 0) put(at[k + 1], i, 1);
+    for (std::int64_t j = at[k]; rise > 0 && j <= at[k + 1]; ++j) {
+      put(j, i, static_cast<double>(j - at[k]) / static_cast<double>(rise));
+    }
+    for (std::int64_t j = at[k + 1]; fall > 0 && j < at[k + 2]; ++j) {
+      put(j, i, static_cast<double>(at[k + 2] - j) / static_cast<double>(fall));
+    }
+  }
+  ctx.set(0, Tensor::of(dtype_attribute(ctx.node(), "output_datatype", DType::kFloat), {rows, bins}, y));
+}
+
 }  // namespace
 
 void register_spectrum(OpTable& table) {
-  table.add({.type = "DFT", .infer = infer_dft, .cost = cost_dft});
-  table.add({.type = "STFT", .infer = infer_stft, .cost = cost_stft});
-  table.add({.type = "MelWeightMatrix", .infer = infer_mel});
+  table.add({.type = "DFT", .infer = infer_dft, .cost = cost_dft, .compute = compute_dft});
+  table.add({.type = "STFT", .infer = infer_stft, .cost = cost_stft, .compute = compute_stft});
+  table.add({.type = "MelWeightMatrix", .infer = infer_mel, .compute = compute_mel});
   for (const char* type : {"HannWindow", "HammingWindow", "BlackmanWindow"}) {
     table.add({.type = type, .infer = infer_window, .compute = compute_window});
   }
