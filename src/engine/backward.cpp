@@ -50,6 +50,7 @@ class StepGradient final : public ops::GradientContext {
     CHECK(k < entry_.kept.size(), "node '{}': nothing was kept at {}", node().label(), k);
     return entry_.kept[k];
   }
+  bool has_kept(std::size_t k) const override { return k < entry_.kept.size(); }
   ops::NodeState& state() override { return entry_.step->gradient_state; }
   bool portable() const override { return portable_; }
   bool has_grad(std::size_t i) const override {

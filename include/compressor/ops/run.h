@@ -135,6 +135,8 @@ class GradientContext {
   const float* in_floats(std::size_t i, Layout layout = Layout::kPlain);
   const float* out_floats(std::size_t i, Layout layout = Layout::kPlain);
   virtual const Tensor& kept(std::size_t k) const = 0;
+  /// False where the portable kernel computed the node: it keeps nothing.
+  virtual bool has_kept(std::size_t k) const = 0;
   virtual NodeState& state() = 0;
   virtual bool portable() const = 0;
 

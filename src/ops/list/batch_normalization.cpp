@@ -5,18 +5,10 @@
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
 #include "ops/real.h"
+#include "ops/run_batch_norm.h"
 
 namespace compressor::ops {
 namespace {
-
-// Before opset 14 asking for statistics is what switches the training mode on.
-bool is_training(const Node& node, std::int64_t opset) {
-  if (opset >= 14) return node.int_or("training_mode", 0) != 0;
-  for (std::size_t i = 1; i < node.outputs().size(); ++i) {
-    if (node.output(i) != nullptr) return true;
-  }
-  return false;
-}
 
 // x [N, C, ..], scale, bias, mean, var [C] -> y as x, statistics [C]
 void infer(InferContext& ctx) {
@@ -40,7 +32,7 @@ void infer(InferContext& ctx) {
 
 // Folded into a factor and a summand a channel; training computes the statistics first.
 Cost cost(const CostContext& ctx) {
-  return {.macs = 0, .flops = (is_training(ctx.node(), ctx.opset()) ? 6 : 2) * ctx.in_size(0)};
+  return {.macs = 0, .flops = (trains_statistics(ctx.node(), ctx.opset()) ? 6 : 2) * ctx.in_size(0)};
 }
 
 void channels(ChannelContext& ctx) {
@@ -60,7 +52,7 @@ void channels(ChannelContext& ctx) {
   for (std::size_t i = 1; i < ctx.node().outputs().size(); ++i) {
     if (ctx.wants(i)) ctx.set_out(i, 0, x);
   }
-  if (!is_training(ctx.node(), ctx.opset())) return;
+  if (!trains_statistics(ctx.node(), ctx.opset())) return;
   for (std::int64_t axis = 0; axis < ctx.in(0).rank(); ++axis) {
     if (axis != 1)
       ctx.approximate(ctx.in_list(0, axis), "BatchNormalization takes statistics over this axis");
@@ -136,7 +128,7 @@ void compute(ComputeContext& ctx) {
     // Before opset 14 more than one output means training, but runtimes normalise by the given statistics all
     // the same (exporters of weight-standardised convolutions rely on it): output 0 is computed so, the
     // others are not.
-    if (is_training(ctx.node(), ctx.opset()) && ctx.opset() >= 14) {
+    if (trains_statistics(ctx.node(), ctx.opset()) && ctx.opset() >= 14) {
       const Statistics running = s;
       s = batch_statistics(x.data(), n, c, inner);
       set_running(ctx, running, s);
@@ -158,8 +150,14 @@ void compute(ComputeContext& ctx) {
 }  // namespace
 
 void register_batch_normalization(OpTable& table) {
-  table.add(
-      {.type = "BatchNormalization", .infer = infer, .cost = cost, .compute = compute, .channels = channels});
+  table.add({.type = "BatchNormalization",
+             .infer = infer,
+             .cost = cost,
+             .compute = compute,
+             .channels = channels,
+             .run = run_batch_norm,
+             .gradient = batch_norm_gradient,
+             .keep = {.inputs = 0b11011}});
 }
 
 }  // namespace compressor::ops

@@ -4,6 +4,7 @@
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
 #include "ops/real.h"
+#include "ops/run_pooling.h"
 
 namespace compressor::ops {
 namespace {
@@ -63,7 +64,15 @@ void compute(ComputeContext& ctx) {
 
 void register_global_pool(OpTable& table) {
   for (const char* type : {"GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"}) {
-    table.add({.type = type, .infer = infer, .cost = cost, .compute = compute, .channels = channels});
+    const bool keeps = std::string_view(type) == "GlobalMaxPool";
+    table.add({.type = type,
+               .infer = infer,
+               .cost = cost,
+               .compute = compute,
+               .channels = channels,
+               .run = run_global_pool,
+               .gradient = global_pool_gradient,
+               .keep = {.inputs = keeps ? 1U : 0U}});
   }
 }
 

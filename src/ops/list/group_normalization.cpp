@@ -7,6 +7,7 @@
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
 #include "ops/normalize.h"
+#include "ops/run_norm.h"
 
 namespace compressor::ops {
 namespace {
@@ -77,7 +78,10 @@ void register_group_normalization(OpTable& table) {
              .cost = cost,
              .compute = compute,
              .channels = channels,
-             .shrink = shrink});
+             .shrink = shrink,
+             .run = [](RunContext& ctx) { return run_group_norm(ctx, groups_of(ctx.node())); },
+             .gradient = [](GradientContext& ctx) { group_norm_gradient(ctx, groups_of(ctx.node())); },
+             .keep = {.inputs = 3}});
 }
 
 }  // namespace compressor::ops

@@ -2,6 +2,7 @@
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
 #include "ops/normalize.h"
+#include "ops/run_norm.h"
 
 namespace compressor::ops {
 namespace {
@@ -39,11 +40,16 @@ void compute(ComputeContext& ctx) {
 }  // namespace
 
 void register_instance_normalization(OpTable& table) {
-  table.add({.type = "InstanceNormalization",
-             .infer = infer,
-             .cost = cost,
-             .compute = compute,
-             .channels = channels});
+  table.add(
+      {.type = "InstanceNormalization",
+       .infer = infer,
+       .cost = cost,
+       .compute = compute,
+       .channels = channels,
+       .run =
+           [](RunContext& ctx) { return ctx.shape(0).size() > 1 && run_group_norm(ctx, ctx.shape(0).at(1)); },
+       .gradient = [](GradientContext& ctx) { group_norm_gradient(ctx, ctx.in_shape(0).at(1)); },
+       .keep = {.inputs = 3}});
 }
 
 }  // namespace compressor::ops

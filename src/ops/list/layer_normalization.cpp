@@ -2,6 +2,7 @@
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
 #include "ops/normalize.h"
+#include "ops/run_norm.h"
 
 namespace compressor::ops {
 namespace {
@@ -71,11 +72,33 @@ void compute(ComputeContext& ctx) {
                  dtype_attribute(ctx.node(), "stash_type", DType::kFloat));
 }
 
+bool centred(const Node& node) {
+  return node.op() == "LayerNormalization";
+}
+
+bool run(RunContext& ctx) {
+  const std::int64_t axis = first_axis(ctx.node(), static_cast<std::int64_t>(ctx.shape(0).size()));
+  return run_layer_norm(ctx, axis, centred(ctx.node()),
+                        dtype_attribute(ctx.node(), "stash_type", DType::kFloat));
+}
+
+void gradient(GradientContext& ctx) {
+  const std::int64_t axis = first_axis(ctx.node(), static_cast<std::int64_t>(ctx.in_shape(0).size()));
+  layer_norm_gradient(ctx, axis, centred(ctx.node()));
+}
+
 }  // namespace
 
 void register_layer_normalization(OpTable& table) {
   for (const char* type : {"LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"}) {
-    table.add({.type = type, .infer = infer, .cost = cost, .compute = compute, .channels = channels});
+    table.add({.type = type,
+               .infer = infer,
+               .cost = cost,
+               .compute = compute,
+               .channels = channels,
+               .run = run,
+               .gradient = gradient,
+               .keep = {.inputs = 3}});
   }
 }
 

@@ -8,6 +8,7 @@
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
 #include "ops/real.h"
+#include "ops/run_norm.h"
 
 namespace compressor::ops {
 namespace {
@@ -117,7 +118,10 @@ void register_microsoft_skip_normalization(OpTable& table) {
                .infer = infer,
                .cost = cost,
                .compute = compute,
-               .channels = channels});
+               .channels = channels,
+               .run = [](RunContext& ctx) {
+                 return run_skip_norm(ctx, ctx.node().op() == "SkipLayerNormalization");
+               }});
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include "ops/expect.h"
 #include "ops/pooling.h"
+#include "ops/run_pooling.h"
 #include "ops/window.h"
 
 namespace compressor::ops {
@@ -55,13 +56,21 @@ void channels(ChannelContext& ctx) {
 }  // namespace
 
 void register_pool(OpTable& table) {
-  table.add(
-      {.type = "MaxPool", .infer = infer, .cost = cost, .compute = compute_max_pool, .channels = channels});
+  table.add({.type = "MaxPool",
+             .infer = infer,
+             .cost = cost,
+             .compute = compute_max_pool,
+             .channels = channels,
+             .run = run_pool,
+             .gradient = pool_gradient,
+             .keep = {.inputs = 1}});
   table.add({.type = "AveragePool",
              .infer = infer,
              .cost = cost,
              .compute = compute_average_pool,
-             .channels = channels});
+             .channels = channels,
+             .run = run_pool,
+             .gradient = pool_gradient});
   table.add(
       {.type = "LpPool", .infer = infer, .cost = cost, .compute = compute_lp_pool, .channels = channels});
 }

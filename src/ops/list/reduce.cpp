@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "ops/movement.h"
+#include "ops/run_pooling.h"
 #include "ops/vanish.h"
 
 namespace compressor::ops {
@@ -228,7 +229,11 @@ void register_reduce(OpTable& table) {
                .infer = [f](InferContext& ctx) { infer(ctx, f); },
                .cost = cost,
                .compute = [f](ComputeContext& ctx) { compute(ctx, f); },
-               .channels = [f](ChannelContext& ctx) { channels(ctx, f); }});
+               .channels = [f](ChannelContext& ctx) { channels(ctx, f); },
+               .run =
+                   [f](RunContext& ctx) {
+                     return std::string_view(f.type) == "ReduceMean" && run_spatial_mean(ctx);
+                   }});
   }
 }
 
