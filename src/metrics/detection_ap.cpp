@@ -134,9 +134,8 @@ class DetectionAp : public Metric {
     if (fit.empty())
       throw Error::usage("{}: outputs are {}, expected {} (pictures are {}x{})", name(), describe(outputs),
                          expected, frame.height, frame.width);
-    // What yolox reads, laid on grids, has yolo's shape too.
-    if (fit.size() == 2 && candidates_[fit[0]].first == "yolo" && candidates_[fit[1]].first == "yolox")
-      fit.erase(fit.begin());
+    // Any three axes could be yolo's: the others know theirs better.
+    if (fit.size() > 1) std::erase_if(fit, [&](std::size_t i) { return candidates_[i].first == "yolo"; });
     if (fit.size() > 1)
       throw Error::usage("{}: outputs are {} and could be read in several ways, choose one: decoder={} or {}",
                          name(), describe(outputs), candidates_[fit[0]].first, candidates_[fit[1]].first);
