@@ -255,8 +255,7 @@ void Executor::Impl::store(Frame& frame, Step& step, std::vector<HeldPtr> output
 }
 
 void Executor::Impl::report(const Value& value, Held& held) {
-  if (tap_ && held.value.kind == RunValue::Kind::kTensor)
-    tap_(value, engine::tensor_in(held, Layout::kPlain));
+  if (tap_ && held.value.kind == RunValue::Kind::kTensor) tap_(value, held.value);
 }
 
 std::vector<RunValue> Executor::Impl::run_body(const Graph& body, Frame& outer,

@@ -1,6 +1,8 @@
 // run: the parts of the run and gradient contexts that are the same whoever implements them.
 #include "compressor/ops/run.h"
 
+#include <algorithm>
+
 namespace compressor::ops {
 namespace {
 
@@ -32,6 +34,18 @@ RunValue RunValue::sequence(std::vector<RunValue> elements) {
   value.kind = Kind::kSequence;
   value.elements = std::make_shared<const std::vector<RunValue>>(std::move(elements));
   return value;
+}
+
+Tensor plain(const RunValue& value) {
+  Tensor t = value.tensor;
+  if (value.layout == Layout::kPlain || kernels::same_order(t.shape)) return t;
+  const kernels::Buffer buffer(t.bytes.size());
+  const BytesView view = t.bytes.view();
+  const int width = std::max(bits(t.dtype) / 8, 1);
+  kernels::reorder(t.shape, static_cast<std::size_t>(width), value.layout, view.data(), Layout::kPlain,
+                   buffer.data());
+  t.bytes = buffer.bytes();
+  return t;
 }
 
 const float* RunContext::floats(std::size_t i, Layout layout) {

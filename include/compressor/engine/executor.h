@@ -54,8 +54,9 @@ class Executor {
   /// inside.
   std::vector<ops::RunValue> run(const Feeds& feeds);
 
-  using Tap = std::function<void(const Value& value, const Tensor& tensor)>;
-  /// Who is called with the tapped values of the runs to come.
+  using Tap = std::function<void(const Value& value, const ops::RunValue& held)>;
+  /// Who is called with the tapped values of the runs to come, in the order in which they lie (ops::plain()
+  /// gives them in the shape's order).
   void set_tap(Tap tap);
 
   using Gradients = std::map<const Value*, Tensor>;

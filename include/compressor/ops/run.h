@@ -36,6 +36,9 @@ struct RunValue {
   static RunValue sequence(std::vector<RunValue> elements);
 };
 
+/// The tensor of a value in the order of its shape; elements are only moved where they lie otherwise.
+Tensor plain(const RunValue& value);
+
 /// What the engine wants done in the same breath: y = activation(op(...) + add). Only given to operators
 /// whose entry says `fuses`.
 struct Epilogue {

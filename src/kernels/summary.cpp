@@ -1,0 +1,205 @@
+// summary: chunks of fixed length, each summed by one thread and added up in order.
+#include "compressor/kernels/summary.h"
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "compressor/base/error.h"
+#include "kernels/simd.h"
+
+namespace compressor::kernels {
+namespace {
+
+constexpr std::int64_t kChunk = 1 << 12;
+constexpr std::int64_t kParallelFrom = 1 << 15;
+constexpr std::int64_t kLanes = 16;
+
+struct Part {
+  float min, max, sum, squares, magnitudes;
+  std::int32_t zeros;
+};
+
+/// Finite numbers only. Sixteen sums side by side: vectors of any processor, the same order on all.
+COMPRESSOR_CLONES Part part_of(const float* x, std::int64_t n) {
+  float low[kLanes], high[kLanes], sum[kLanes], squares[kLanes], magnitudes[kLanes];
+  std::int32_t zeros[kLanes];
+  for (std::int64_t l = 0; l < kLanes; ++l) {
+    low[l] = std::numeric_limits<float>::infinity();
+    high[l] = -std::numeric_limits<float>::infinity();
+    sum[l] = squares[l] = magnitudes[l] = 0;
+    zeros[l] = 0;
+  }
+  const auto take = [&](std::int64_t i, std::int64_t l) __attribute__((always_inline)) {
+    const float v = x[i];
+    low[l] = v < low[l] ? v : low[l];
+    high[l] = v > high[l] ? v : high[l];
+    sum[l] += v;
+    squares[l] += v * v;
+    magnitudes[l] += v < 0 ? -v : v;
+    zeros[l] += v == 0 ? 1 : 0;
+  };
+  const std::int64_t whole = n / kLanes * kLanes;
+  for (std::int64_t i = 0; i < whole; i += kLanes) {
+    for (std::int64_t l = 0; l < kLanes; ++l) take(i + l, l);
+  }
+  for (std::int64_t i = whole; i < n; ++i) take(i, i - whole);
+  Part p{low[0], high[0], 0, 0, 0, 0};
+  for (std::int64_t l = 0; l < kLanes; ++l) {
+    p.min = std::min(p.min, low[l]);
+    p.max = std::max(p.max, high[l]);
+    p.sum += sum[l];
+    p.squares += squares[l];
+    p.magnitudes += magnitudes[l];
+    p.zeros += zeros[l];
+  }
+  return p;
+}
+
+Summary slow(const float* x, std::int64_t n) {
+  Summary s;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float v = x[i];
+    if (!std::isfinite(v)) {
+      ++s.not_finite;
+      continue;
+    }
+    s.min = s.count == 0 ? v : std::min(s.min, v);
+    s.max = s.count == 0 ? v : std::max(s.max, v);
+    ++s.count;
+    s.zeros += v == 0 ? 1 : 0;
+    const auto d = static_cast<double>(v);
+    s.sum += d;
+    s.sum_of_squares += d * d;
+    s.sum_of_magnitudes += std::fabs(d);
+  }
+  return s;
+}
+
+Summary chunk(const float* x, std::int64_t n) {
+  const Part p = part_of(x, n);
+  // A sum of magnitudes that is no number, or squares past the end of float: count one by one.
+  if (!(p.squares < std::numeric_limits<float>::max())) return slow(x, n);
+  Summary s;
+  s.count = n;
+  s.zeros = p.zeros;
+  s.min = p.min;
+  s.max = p.max;
+  s.sum = static_cast<double>(p.sum);
+  s.sum_of_squares = static_cast<double>(p.squares);
+  s.sum_of_magnitudes = static_cast<double>(p.magnitudes);
+  return s;
+}
+
+/// bins[floor(x * inverse) + offset] += 1
+void count_into(const float* x, std::int64_t n, float inverse, std::int32_t offset, std::int32_t last,
+                std::uint32_t* bins) {
+  constexpr std::int64_t kBlock = 256;
+  std::int32_t at[kBlock];
+  for (std::int64_t i = 0; i < n; i += kBlock) {
+    const std::int64_t count = std::min(kBlock, n - i);
+    for (std::int64_t j = 0; j < count; ++j) {
+      const float v = x[i + j];
+      const bool finite = std::fabs(v) <= std::numeric_limits<float>::max();
+      const auto bin = static_cast<std::int32_t>(std::floor((finite ? v : 0) * inverse)) + offset;
+      at[j] = finite ? std::clamp(bin, 0, last) : -1;
+    }
+    for (std::int64_t j = 0; j < count; ++j) {
+      if (at[j] >= 0) ++bins[at[j]];
+    }
+  }
+}
+
+}  // namespace
+
+void Summary::merge(const Summary& other) {
+  not_finite += other.not_finite;
+  if (other.count == 0) return;
+  min = count == 0 ? other.min : std::min(min, other.min);
+  max = count == 0 ? other.max : std::max(max, other.max);
+  count += other.count;
+  zeros += other.zeros;
+  sum += other.sum;
+  sum_of_squares += other.sum_of_squares;
+  sum_of_magnitudes += other.sum_of_magnitudes;
+}
+
+Summary summarize(const float* x, std::int64_t n) {
+  const std::int64_t chunks = (n + kChunk - 1) / kChunk;
+  std::vector<Summary> parts(static_cast<std::size_t>(chunks));
+#pragma omp parallel for schedule(static) if (n > kParallelFrom)
+  for (std::int64_t c = 0; c < chunks; ++c) {
+    parts[static_cast<std::size_t>(c)] = chunk(x + c * kChunk, std::min(kChunk, n - c * kChunk));
+  }
+  Summary all;
+  for (const Summary& part : parts) all.merge(part);
+  return all;
+}
+
+Histogram::Histogram(int bins) : counts_(static_cast<std::size_t>(bins)) {
+  CHECK(bins >= 4 && (bins & (bins - 1)) == 0, "histogram of {} bins", bins);
+}
+
+void Histogram::widen(double to) {
+  const std::size_t half = counts_.size() / 2;
+  while (width_ < to) {
+    std::vector<std::uint64_t> merged(counts_.size());
+    for (std::size_t i = 0; i < half; ++i) {
+      merged[half + i / 2] += counts_[half + i];
+      merged[half - 1 - i / 2] += counts_[half - 1 - i];
+    }
+    counts_ = std::move(merged);
+    width_ *= 2;
+  }
+}
+
+void Histogram::add(const float* x, std::int64_t n, float min, float max) {
+  if (n == 0) return;
+  const double reach = std::max(std::fabs(static_cast<double>(min)), std::fabs(static_cast<double>(max)));
+  // The smallest power of two whose bins reach past it; inverses of such widths are exact.
+  const double half = static_cast<double>(counts_.size()) / 2;
+  int exponent = 0;
+  std::frexp(reach / half, &exponent);
+  const double needed = std::ldexp(1.0, std::clamp(exponent, -120, 127));
+  if (width_ == 0) width_ = needed;
+  widen(needed);
+  const auto inverse = static_cast<float>(1.0 / width_);
+  const auto offset = static_cast<std::int32_t>(counts_.size() / 2);
+  const auto last = static_cast<std::int32_t>(counts_.size()) - 1;
+  const std::size_t bins = counts_.size();
+  // 2^31 numbers at a time: the threads' own counts have 32 bits.
+  constexpr std::int64_t kMost = std::int64_t{1} << 31;
+  for (std::int64_t begin = 0; begin < n; begin += kMost) {
+    const std::int64_t end = std::min(n, begin + kMost);
+#pragma omp parallel if (end - begin > kParallelFrom)
+    {
+      std::vector<std::uint32_t> own(bins);
+      const std::int64_t share = (end - begin + omp_get_num_threads() - 1) / omp_get_num_threads();
+      const std::int64_t from = std::min(end, begin + omp_get_thread_num() * share);
+      const std::int64_t to = std::min(end, from + share);
+      count_into(x + from, to - from, inverse, offset, last, own.data());
+#pragma omp critical(compressor_histogram)
+      for (std::size_t i = 0; i < bins; ++i) counts_[i] += own[i];
+    }
+  }
+}
+
+void Histogram::merge(const Histogram& other) {
+  if (other.width_ == 0) return;
+  CHECK(counts_.size() == other.counts_.size(), "histograms of different sizes");
+  Histogram second = other;
+  if (width_ == 0) width_ = second.width_;
+  widen(second.width_);
+  second.widen(width_);
+  for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += second.counts_[i];
+}
+
+std::uint64_t Histogram::total() const {
+  std::uint64_t sum = 0;
+  for (const std::uint64_t c : counts_) sum += c;
+  return sum;
+}
+
+}  // namespace compressor::kernels

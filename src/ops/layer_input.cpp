@@ -1,0 +1,81 @@
+// layer_input: convolutions by columns of patches, products by rows as they lie.
+#include "compressor/ops/layer_input.h"
+
+#include <algorithm>
+
+#include "compressor/base/error.h"
+#include "ops/convolve.h"
+
+namespace compressor::ops {
+namespace {
+
+constexpr std::int64_t kBlock = std::int64_t{1} << 20;  ///< floats of a block
+
+std::int64_t product(const Dims& shape, std::size_t from) {
+  return static_cast<std::int64_t>(
+      num_elements(Dims(shape.begin() + static_cast<std::ptrdiff_t>(from), shape.end())));
+}
+
+void conv_blocks(const Node& node, const Tensor& x, const Dims& weight, const LayerRow& row,
+                 const std::function<void(const InputBlock&)>& visit) {
+  SymDims kernel;
+  for (std::size_t i = 2; i < weight.size(); ++i) kernel.emplace_back(weight[i]);
+  const FixedWindow w =
+      fix(node, read_window(node, weight.size() - 2, kernel), std::span(x.shape).subspan(2));
+  const std::int64_t places = w.out_plane();
+  const std::int64_t channels = weight[1];
+  const std::int64_t step = std::clamp<std::int64_t>(kBlock / row.k, 1, places);
+  std::vector<float> columns(static_cast<std::size_t>(row.k * step));
+  const BytesView view = x.bytes.view();
+  const auto* image = reinterpret_cast<const float*>(view.data());
+  for (std::int64_t n = 0; n < x.shape[0]; ++n) {
+    for (std::int64_t g = 0; g < row.groups; ++g) {
+      const float* plane = image + (n * row.groups + g) * channels * w.in_plane();
+      for (std::int64_t first = 0; first < places; first += step) {
+        const std::int64_t last = std::min(places, first + step);
+        to_columns(w, plane, channels, first, last, columns.data());
+        visit({g, last - first, columns.data(), false});
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::optional<LayerRow> layer_row(const Node& node, const Dims& weight) {
+  if (node.is("Conv") && weight.size() >= 3) {
+    const std::int64_t groups = node.int_or("group", 1);
+    return LayerRow{product(weight, 1), std::max<std::int64_t>(groups, 1)};
+  }
+  if (node.is("MatMul") && weight.size() == 2) return LayerRow{weight[0], 1};
+  if (node.is("Gemm") && weight.size() == 2)
+    return LayerRow{weight[node.int_or("transB", 0) != 0 ? 1 : 0], 1};
+  return std::nullopt;
+}
+
+void each_input_block(const Node& node, const Tensor& x, const Dims& weight,
+                      const std::function<void(const InputBlock&)>& visit) {
+  const auto row = layer_row(node, weight);
+  CHECK(row, "node '{}': {} has no input matrix", node.label(), node.op());
+  CHECK(x.dtype == DType::kFloat, "node '{}': input is {}", node.label(), name(x.dtype));
+  if (x.size() == 0) return;
+  if (node.is("Conv")) {
+    if (x.shape.size() != weight.size() || x.shape[1] != weight[1] * row->groups) {
+      throw Error::model("node '{}': input is {}, which the weight of {} does not take", node.label(),
+                         to_string(x.shape), to_string(weight));
+    }
+    return conv_blocks(node, x, weight, *row, visit);
+  }
+  const BytesView view = x.bytes.view();
+  const auto* rows = reinterpret_cast<const float*>(view.data());
+  const std::int64_t total = static_cast<std::int64_t>(x.size()) / row->k;
+  if (node.is("Gemm") && node.int_or("transA", 0) != 0) {  // [K, M] as it lies
+    return visit({0, total, rows, false});
+  }
+  const std::int64_t step = std::max<std::int64_t>(1, kBlock / row->k);
+  for (std::int64_t first = 0; first < total; first += step) {
+    visit({0, std::min(step, total - first), rows + first * row->k, true});
+  }
+}
+
+}  // namespace compressor::ops
