@@ -14,10 +14,6 @@ using ops::RunValue;
 
 namespace {
 
-bool bit(std::uint32_t mask, std::size_t i) {
-  return i < 32 && ((mask >> i) & 1U) != 0;
-}
-
 Tensor zeros(const Dims& shape) {
   return Tensor::of(shape, std::span<const float>(std::vector<float>(num_elements(shape))));
 }
@@ -96,10 +92,10 @@ void Executor::Impl::record(Frame& frame, Step& step, engine::StepContext& conte
     return seen;
   };
   for (std::size_t i = 0; i < step.inputs.size(); ++i) {
-    entry.inputs.push_back(see(context.held(i), bit(keep.inputs, i)));
+    entry.inputs.push_back(see(context.held(i), engine::names(keep.inputs, i)));
   }
   for (std::size_t i = 0; i < step.outputs.size(); ++i) {
-    entry.outputs.push_back(see(context.outputs()[i], bit(keep.outputs, i)));
+    entry.outputs.push_back(see(context.outputs()[i], engine::names(keep.outputs, i)));
   }
   if (!frame.outer) tape_.push_back(std::move(entry));
 }

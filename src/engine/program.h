@@ -57,6 +57,11 @@ struct Program {
   bool constant_at(const Ref& ref) const;
 };
 
+/// Does a mask of ops::Keep name this input or output?
+inline bool names(std::uint32_t mask, std::size_t i) {
+  return i < 32 && ((mask >> i) & 1U) != 0;
+}
+
 /// What is asked of a program besides running.
 struct Wishes {
   bool fuse = true;

@@ -38,8 +38,9 @@ bool StepContext::is_constant(std::size_t i) const {
 std::byte* StepContext::out_over(std::size_t i, std::size_t over, DType dtype, Dims shape, Layout layout) {
   const std::uint64_t size = packed_bytes(dtype, num_elements(shape));
   HeldPtr& held = inputs_[over];
-  // The frame and this context hold it, nobody else.
-  const bool sole = step_.last[over] && held && held.use_count() == 2 &&
+  // The frame and this context hold it, nobody else, and the gradient does not ask for it.
+  const bool kept = host_.training() && step_.differentiable && names(step_.op->keep.inputs, over);
+  const bool sole = !kept && step_.last[over] && held && held.use_count() == 2 &&
                     (held->value.layout == layout || kernels::same_order(shape)) &&
                     held->value.tensor.bytes.size() == size;
   if (sole) {
