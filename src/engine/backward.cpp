@@ -188,6 +188,8 @@ Executor::Gradients Executor::Impl::backward(const Gradients& seeds) {
       results[value] = engine::reordered(it->second.tensor, it->second.layout, Layout::kPlain);
     } else if (value->initializer()) {
       results[value] = zeros(value->initializer()->shape);
+    } else if (shapes_.contains(slot)) {
+      results[value] = zeros(shapes_.at(slot));
     }
   }
   return results;

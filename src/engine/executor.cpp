@@ -109,6 +109,7 @@ void Executor::Impl::bind_inputs(Frame& frame, const Feeds& feeds) {
     auto held = std::make_shared<Held>();
     held->value = feed;
     const auto slot = static_cast<std::size_t>(main_->slot_of.at(v));
+    if (wishes_.gradients_of.contains(v)) shapes_[static_cast<int>(slot)] = feed.tensor.shape;
     if (v->initializer()) {
       if (!model_.is_overridable(*v)) {
         throw Error::usage("input '{}' is a weight of the model and cannot be given", name);
@@ -137,6 +138,10 @@ std::vector<RunValue> Executor::Impl::run(const Feeds& feeds) {
   tape_.clear();
   borders_.clear();
   shapes_.clear();
+  // What was derived from a parameter's numbers is not what they are now.
+  for (const auto& [value, buffer] : parameters_) {
+    main_->constants[static_cast<std::size_t>(main_->slot_of.at(value))]->other = {};
+  }
   bind_inputs(frame, feeds);
   const bool stretched = options_.training && options_.stretches > 1;
   recording_ = options_.training && !stretched;
@@ -244,6 +249,10 @@ void Executor::Impl::store(Frame& frame, Step& step, std::vector<HeldPtr> output
     if (!outputs[i]) {
       throw Error::model("node '{}' ({}): output {} was not computed", step.node->label(), step.node->op(),
                          i);
+    }
+    if (recording_ && !frame.outer && step.differentiable &&
+        wishes_.gradients_of.contains(frame.program->values[s])) {
+      shapes_[slot] = outputs[i]->value.tensor.shape;
     }
     if (frame.program->tapped[s] && !again_) report(*frame.program->values[s], *outputs[i]);
     if (step.constant) {
