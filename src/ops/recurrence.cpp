@@ -5,6 +5,7 @@
 
 #include "ops/gate.h"
 #include "ops/product.h"
+#include "ops/quantized.h"
 #include "ops/real.h"
 
 namespace compressor::ops {
@@ -21,8 +22,9 @@ struct Setting {
   bool batch_first = false;  ///< layout 1
   bool linear_before_reset = false;
   bool input_forget = false;
-  double clip = 0;              ///< 0: none
-  std::vector<Gate> gate_list;  ///< of all directions
+  bool quantizes_state = false;  ///< to 8 bits, before every product
+  double clip = 0;               ///< 0: none
+  std::vector<Gate> gate_list;   ///< of all directions
   std::vector<std::int64_t> lengths;
 
   std::int64_t row(std::int64_t step, std::int64_t sample) const {
@@ -81,7 +83,7 @@ void expect_shape(const ComputeContext& ctx, std::size_t i, const Dims& shape, s
 Setting read_setting(const ComputeContext& ctx) {
   const Node& node = ctx.node();
   Setting s;
-  s.cell = node.op() == "LSTM" ? Cell::kLstm : node.op() == "GRU" ? Cell::kGru : Cell::kRnn;
+  s.cell = node.op().ends_with("LSTM") ? Cell::kLstm : node.op() == "GRU" ? Cell::kGru : Cell::kRnn;
   s.gates = s.cell == Cell::kLstm ? 4 : s.cell == Cell::kGru ? 3 : 1;
   s.batch_first = node.int_or("layout", 0) != 0;
   const std::string direction = node.string_or("direction", "forward");
@@ -119,6 +121,47 @@ Setting read_setting(const ComputeContext& ctx) {
       ctx.fail("a sequence has length {}, expected 0 to {}", length, s.steps);
   }
   return s;
+}
+
+/// What 8 bits keep of numbers by their own range.
+std::vector<float> rounded_to_8_bits(std::span<const float> x) {
+  const DynamicRange range = dynamic_range(x);
+  const Rounder round(DType::kUint8, range.zero);
+  std::vector<float> y;
+  y.reserve(x.size());
+  for (const float v : x) {
+    y.push_back(static_cast<float>(round(v / range.divisor()) - range.zero) * range.scale);
+  }
+  return y;
+}
+
+/// Weights [D, rows, columns] of 8 bits as floats [D, columns, rows]; one scale and zero point a direction,
+/// or one a column.
+Tensor decoded(const ComputeContext& ctx, std::size_t i, std::size_t scale_at) {
+  const Dims& shape = ctx.in(i).shape;
+  if (shape.size() != 3) ctx.fail("input {} has rank {}, expected 3", i, shape.size());
+  const std::vector<std::int16_t> codes = less_zero(ctx, i, 0);
+  const std::vector<float> scale = to_floats(ctx.in(scale_at));
+  const std::int64_t columns = shape[2];
+  const bool per_column = static_cast<std::int64_t>(scale.size()) == shape[0] * columns;
+  if (!per_column && static_cast<std::int64_t>(scale.size()) != shape[0]) {
+    ctx.fail("input {} has {} scales, expected {} or {}", scale_at, scale.size(), shape[0],
+             shape[0] * columns);
+  }
+  const std::vector<std::int32_t> zero =
+      zero_points(ctx, scale_at + 1, static_cast<std::int64_t>(scale.size()));
+  std::vector<float> y(codes.size());
+  for (std::int64_t d = 0; d < shape[0]; ++d) {
+    for (std::int64_t row = 0; row < shape[1]; ++row) {
+      for (std::int64_t column = 0; column < columns; ++column) {
+        const auto p = static_cast<std::size_t>(per_column ? d * columns + column : d);
+        const std::int32_t code = codes[static_cast<std::size_t>((d * shape[1] + row) * columns + column)];
+        y[static_cast<std::size_t>((d * columns + column) * shape[1] + row)] =
+            static_cast<float>(code - zero[p]) * scale[p];
+      }
+    }
+  }
+  return tensor_of_floats({shape[0], columns, shape[1]}, y);
 }
 
 /// One direction: its weights, and the state that runs through the steps.
@@ -222,6 +265,13 @@ class Direction {
   /// What the hidden state adds to the sums of all samples.
   void advance(std::vector<T>& sums) {
     const std::int64_t h = s_.hidden;
+    if constexpr (std::is_same_v<T, float>) {
+      if (s_.quantizes_state) {
+        const std::vector<float> rounded = rounded_to_8_bits(hidden_);
+        return add_product(s_.batch, wide_, h, rounded.data(), h, recurrent_.data(), wide_, sums.data(),
+                           wide_);
+      }
+    }
     if (s_.cell != Cell::kGru) {
       return add_product(s_.batch, wide_, h, hidden_.data(), h, recurrent_.data(), wide_, sums.data(), wide_);
     }
@@ -341,6 +391,21 @@ void compute_as(ComputeContext& ctx, const Setting& s) {
 void compute_recurrence(ComputeContext& ctx) {
   const Setting s = read_setting(ctx);
   with_real(ctx, ctx.in(0).dtype, [&]<class T>(T) { compute_as<T>(ctx, s); });
+}
+
+void compute_quantized_lstm(ComputeContext& ctx) {
+  const Tensor x = tensor_of_floats(ctx.in(0).shape, rounded_to_8_bits(to_floats(ctx.in(0))));
+  const Tensor w = decoded(ctx, 1, 8);
+  const Tensor r = decoded(ctx, 2, 10);
+  std::vector<const Tensor*> inputs{&x, &w, &r};
+  for (std::size_t i = 3; i < 8; ++i) inputs.push_back(ctx.has(i) ? &ctx.in(i) : nullptr);
+  ComputeContext plain(ctx.node(), ctx.opset(), std::move(inputs));
+  Setting s = read_setting(plain);
+  s.quantizes_state = true;
+  compute_as<float>(plain, s);
+  for (std::size_t i = 0; i < plain.outputs().size(); ++i) {
+    if (plain.outputs()[i]) ctx.set(i, std::move(*plain.outputs()[i]));
+  }
 }
 
 }  // namespace compressor::ops

@@ -338,5 +338,28 @@ TEST(MicrosoftIntegerMatMul, ToFloatAndDynamicReferee) {
       .agrees(0, 1e-5);
 }
 
+TEST(DynamicQuantizeLSTM, DirectionsAndScalesReferee) {
+  REQUIRE_REFEREE();
+  Draw draw(23);
+  const std::int64_t h = 8;
+  for (const char* direction : {"forward", "reverse", "bidirectional"}) {
+    for (const bool per_column : {false, true}) {
+      const std::int64_t d = std::string(direction) == "bidirectional" ? 2 : 1;
+      const Dims parameters = per_column ? Dims{d, 4 * h} : Dims{d};
+      const Tensor zeros = Tensor::of(kI8, parameters, std::vector<double>(num_elements(parameters), 0));
+      Judged lstm("DynamicQuantizeLSTM", kMicrosoft);
+      lstm.in(draw.normal({6, 1, 5}))
+          .in(weights(draw, kI8, {d, 5, 4 * h}))
+          .in(weights(draw, kI8, {d, h, 4 * h}));
+      lstm.in(draw.normal({d, 8 * h}, 0.2)).missing();
+      lstm.in(draw.normal({d, 1, h}, 0.3)).in(draw.normal({d, 1, h}, 0.3)).missing();
+      lstm.in(draw.positive(parameters, 0.01)).in(zeros).in(draw.positive(parameters, 0.01)).in(zeros);
+      lstm.set("hidden_size", h).set("direction", std::string(direction)).outputs({true, true, true});
+      SCOPED_TRACE(fmt::format("{}, {} a column", direction, per_column));
+      lstm.agrees(1e-4);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace compressor::ops
