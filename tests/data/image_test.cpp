@@ -94,6 +94,38 @@ TEST(Image, MasksKeepTheirIndices) {
   EXPECT_EQ(read_mask(scratch.write("m.png", png_of(mask))), mask);
 }
 
+// Two colours and the pixels' indices, or any other layout that libpng writes by itself.
+std::string png_as(png_uint_32 format, std::int64_t height, std::int64_t width,
+                   const std::vector<std::uint8_t>& pixels, const std::vector<std::uint8_t>& palette = {}) {
+  png_image png = {};
+  png.version = PNG_IMAGE_VERSION;
+  png.width = static_cast<png_uint_32>(width);
+  png.height = static_cast<png_uint_32>(height);
+  png.format = format;
+  png.colormap_entries = static_cast<png_uint_32>(palette.size() / 3);
+  std::string bytes(10000, '\0');
+  png_alloc_size_t size = bytes.size();
+  png_image_write_to_memory(&png, bytes.data(), &size, 0, pixels.data(), 0, palette.data());
+  bytes.resize(size);
+  return bytes;
+}
+
+TEST(Image, PalettesAreColoursOfPicturesAndIndicesOfMasks) {
+  const Scratch scratch;
+  const std::string path = scratch.write(
+      "p.png", png_as(PNG_FORMAT_RGB_COLORMAP, 2, 3, {0, 1, 2, 2, 1, 0}, {10, 20, 30, 1, 2, 3, 250, 0, 9}));
+  EXPECT_THAT(read_image(path).pixels,
+              testing::ElementsAre(10, 20, 30, 1, 2, 3, 250, 0, 9, 250, 0, 9, 1, 2, 3, 10, 20, 30));
+  EXPECT_THAT(read_mask(path).pixels, testing::ElementsAre(0, 1, 2, 2, 1, 0));
+}
+
+TEST(Image, AlphaIsDropped) {
+  const std::string rgba = png_as(PNG_FORMAT_RGBA, 1, 2, {1, 2, 3, 0, 4, 5, 6, 128});
+  EXPECT_THAT(decode_image(bytes_of(rgba), "x").pixels, testing::ElementsAre(1, 2, 3, 4, 5, 6));
+  const std::string grey = png_as(PNG_FORMAT_GA, 1, 2, {7, 0, 8, 128});
+  EXPECT_THAT(decode_image(bytes_of(grey), "x").pixels, testing::ElementsAre(7, 8));
+}
+
 TEST(Image, NamesOfPictures) {
   EXPECT_TRUE(is_image_name("a/b.JPG"));
   EXPECT_TRUE(is_image_name("b.jpeg"));
