@@ -76,7 +76,7 @@ class HeaderText {
     }
     const std::size_t end = text_.find(text_[0], 1);
     if (end == std::string_view::npos) fail("a quote is not closed");
-    const std::string word(text_.substr(1, end - 1));
+    std::string word(text_.substr(1, end - 1));
     text_.remove_prefix(end + 1);
     return word;
   }

@@ -126,8 +126,8 @@ Image Preprocess::fit(const Image& image, const std::string& name, Geometry& geo
 }
 
 Image Preprocess::fit_mask(const Image& mask, const Geometry& geometry) {
-  const auto source = [](std::int64_t i, double offset, double scale) {
-    return static_cast<std::int64_t>(std::floor((static_cast<double>(i) + 0.5 - offset) / scale));
+  const auto source = [](std::int64_t i, double offset, double ratio) {
+    return static_cast<std::int64_t>(std::floor((static_cast<double>(i) + 0.5 - offset) / ratio));
   };
   Image fitted(geometry.height, geometry.width, mask.channels, Truth::kOutside);
   for (std::int64_t y = 0; y < geometry.height; ++y) {

@@ -246,8 +246,9 @@ TEST(Loader, BoxesFollowTheAugmentation) {
     const Box box = geometry.to_network(batch.items[0].truth.boxes->front());
     double sum_x = 0, sum_y = 0, sum = 0;
     for (std::size_t i = 0; i < pixels.size(); ++i) {
-      sum_x += pixels[i] * (static_cast<double>(i % 24) + 0.5);
-      sum_y += pixels[i] * (static_cast<double>(i / 24) + 0.5);
+      const std::size_t column = i % 24, row = i / 24;
+      sum_x += pixels[i] * (static_cast<double>(column) + 0.5);
+      sum_y += pixels[i] * (static_cast<double>(row) + 0.5);
       sum += pixels[i];
     }
     EXPECT_NEAR(sum_x / sum, (box.x1 + box.x2) / 2, 0.05) << "seed 17";

@@ -64,7 +64,7 @@ class SegmentationDataset : public Dataset {
       const auto image = by_stem.find(fs::path(name).stem().string());
       if (image == by_stem.end())
         throw Error::io("{}: no picture of that name in {}", masks.in(name), images.path());
-      entries_.push_back({image->second, masks.in(name)});
+      entries_.emplace_back(image->second, masks.in(name));
     }
   }
   std::int64_t size() const override { return static_cast<std::int64_t>(entries_.size()); }
