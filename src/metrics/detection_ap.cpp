@@ -91,7 +91,7 @@ class DetectionAp : public Metric {
       std::unique_ptr<Decoder> decoder = entry.make();
       const std::string stranger = stranger_to(*decoder);
       if (stranger.empty()) {
-        candidates_.push_back({entry.name, std::move(decoder)});
+        candidates_.emplace_back(entry.name, std::move(decoder));
         continue;
       }
       refused = stranger;

@@ -88,8 +88,8 @@ const std::vector<std::int64_t>& ScoreMap::row(std::int64_t sample, std::int64_t
   best_.assign(count, 0);
   if (classes_ == 0) {
     for (std::int64_t x = 0; x < width; ++x)
-      best_[static_cast<std::size_t>(x)] =
-          static_cast<std::int64_t>(score(sample, 0, y * height_ / height, x * width_ / width));
+      best_[static_cast<std::size_t>(x)] = static_cast<std::int64_t>(
+          std::clamp(score(sample, 0, y * height_ / height, x * width_ / width), -1.F, 1e6F));
     return best_;
   }
   line_.resize(count);

@@ -13,6 +13,11 @@
 namespace compressor::metrics {
 namespace {
 
+/// A class, picture or count that an output holds as a number; -1 when it is none.
+std::int64_t whole(float v) {
+  return v >= 0 && v < 1e9F ? static_cast<std::int64_t>(v) : -1;
+}
+
 /// Where a row of one output holds what.
 struct Columns {
   std::size_t box = 0, score = 4, label = 5;
@@ -95,9 +100,9 @@ class Suppressed : public Decoder {
     const std::size_t first = listed ? static_cast<std::size_t>(row) * each : 0;
     for (std::size_t k = first; k < first + each; ++k) {
       const std::span<const float> r = head.values.at(k * c.count, c.count);
-      if (c.picture == 0 && static_cast<std::int64_t>(r[0]) != row) continue;
-      add(form(head.name), r.subspan(c.box, 4), static_cast<double>(r[c.score]),
-          static_cast<std::int64_t>(r[c.label]), least, found);
+      if (c.picture == 0 && whole(r[0]) != row) continue;
+      add(form(head.name), r.subspan(c.box, 4), static_cast<double>(r[c.score]), whole(r[c.label]), least,
+          found);
     }
   }
 
@@ -108,12 +113,12 @@ class Suppressed : public Decoder {
     std::size_t valid = each;
     if (p.count) {
       const std::span<const float> counts = p.count->values.all();
-      const float n = counts[std::min(static_cast<std::size_t>(row), counts.size() - 1)];
-      valid = n <= 0 ? 0 : std::min(each, static_cast<std::size_t>(n));
+      const std::int64_t n = whole(counts[std::min(static_cast<std::size_t>(row), counts.size() - 1)]);
+      valid = n < 0 ? 0 : std::min(each, static_cast<std::size_t>(n));
     }
     for (std::size_t k = first; k < first + valid; ++k) {
       add(form(p.boxes->name), p.boxes->values.at(k * 4, 4), static_cast<double>(p.scores->values.all()[k]),
-          static_cast<std::int64_t>(p.labels->values.all()[k]), least, found);
+          whole(p.labels->values.all()[k]), least, found);
     }
   }
 
@@ -121,8 +126,7 @@ class Suppressed : public Decoder {
     const std::int64_t priors = p.boxes->shape[1], kinds = p.scores->shape[1];
     const std::span<const float> all = p.indices->values.all();
     for (std::size_t k = 0; k + 2 < all.size(); k += 3) {
-      const auto picture = static_cast<std::int64_t>(all[k]), c = static_cast<std::int64_t>(all[k + 1]),
-                 b = static_cast<std::int64_t>(all[k + 2]);
+      const auto picture = whole(all[k]), c = whole(all[k + 1]), b = whole(all[k + 2]);
       if (picture != row || c < 0 || c >= kinds || b < 0 || b >= priors) continue;
       const float score = p.scores->values.all()[static_cast<std::size_t>((row * kinds + c) * priors + b)];
       const BoxForm yx = *form_ == "auto" ? BoxForm::kCornersYx : box_form(*form_);

@@ -109,8 +109,9 @@ class Ssd : public Decoder {
       values = values.first(static_cast<std::size_t>(count) * 4);
     }
     if (values.size() != static_cast<std::size_t>(count) * 4)
-      throw Error::usage("priors: found {} numbers in '{}', expected an output or a .npy file with {} x 4",
-                         values.size(), *priors_, count);
+      throw Error::usage(
+          "decoder ssd: priors: found {} numbers in '{}', expected an output or a .npy file with {} x 4",
+          values.size(), *priors_, count);
     std::vector<Prior> priors(static_cast<std::size_t>(count));
     const BoxForm form = variances.empty() ? box_form(*prior_form_) : BoxForm::kCorners;
     for (std::size_t i = 0; i < priors.size(); ++i) {
