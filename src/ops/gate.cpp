@@ -11,9 +11,9 @@ namespace compressor::ops {
 namespace {
 
 struct Entry {
-  const char* name;
+  const char* name = "";
   Gate gate;
-  int parameters;
+  int parameters = 0;
 };
 
 constexpr Entry kGates[] = {

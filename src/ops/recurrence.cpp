@@ -3,125 +3,13 @@
 
 #include <algorithm>
 
-#include "ops/gate.h"
 #include "ops/product.h"
 #include "ops/quantized.h"
 #include "ops/real.h"
+#include "ops/recurrence_setting.h"
 
 namespace compressor::ops {
 namespace {
-
-enum class Cell : std::uint8_t { kRnn, kGru, kLstm };
-
-/// All that a node says, as numbers.
-struct Setting {
-  Cell cell = Cell::kRnn;
-  std::int64_t gates = 1;
-  std::int64_t steps = 0, batch = 0, inputs = 0, hidden = 0, directions = 1;
-  bool reverse = false;      ///< of the only direction
-  bool batch_first = false;  ///< layout 1
-  bool linear_before_reset = false;
-  bool input_forget = false;
-  bool quantizes_state = false;  ///< to 8 bits, before every product
-  double clip = 0;               ///< 0: none
-  std::vector<Gate> gate_list;   ///< of all directions
-  std::vector<std::int64_t> lengths;
-
-  std::int64_t row(std::int64_t step, std::int64_t sample) const {
-    return batch_first ? sample * steps + step : step * batch + sample;
-  }
-  std::int64_t output(std::int64_t step, std::int64_t direction, std::int64_t sample) const {
-    return (batch_first ? (sample * steps + step) * directions + direction
-                        : (step * directions + direction) * batch + sample) *
-           hidden;
-  }
-  std::int64_t state(std::int64_t direction, std::int64_t sample) const {
-    return (batch_first ? sample * directions + direction : direction * batch + sample) * hidden;
-  }
-};
-
-std::vector<std::string> default_activations(Cell cell) {
-  if (cell == Cell::kLstm) return {"Sigmoid", "Tanh", "Tanh"};
-  if (cell == Cell::kGru) return {"Sigmoid", "Tanh"};
-  return {"Tanh"};
-}
-
-std::vector<Gate> gates_of(const ComputeContext& ctx, const Setting& s) {
-  std::vector<std::string> names;
-  if (const Attribute* given = ctx.node().attribute("activations")) {
-    if (const auto* list = given->get<Attribute::Strings>()) names = *list;
-  }
-  const std::vector<std::string> defaults = default_activations(s.cell);
-  const std::size_t wanted = defaults.size() * static_cast<std::size_t>(s.directions);
-  while (names.empty() || names.size() < wanted) {
-    if (!names.empty() && names.size() != defaults.size()) break;
-    const std::vector<std::string> more = names.empty() ? defaults : names;
-    names.insert(names.end(), more.begin(), more.end());
-  }
-  if (names.size() != wanted) ctx.fail("found {} activations, expected {}", names.size(), wanted);
-  const std::vector<float> alphas = ctx.node().floats_or("activation_alpha", {});
-  const std::vector<float> betas = ctx.node().floats_or("activation_beta", {});
-  std::size_t alpha = 0;
-  std::size_t beta = 0;
-  std::vector<Gate> gates;
-  for (const std::string& name : names) {
-    auto gate = Gate::named(name);
-    if (!gate) ctx.fail("activation '{}' is not known", name);
-    // The values are taken in order, by the functions that have one.
-    if (gate->parameters() > 0 && alpha < alphas.size()) gate->alpha = alphas[alpha++];
-    if (gate->parameters() > 1 && beta < betas.size()) gate->beta = betas[beta++];
-    gates.push_back(*gate);
-  }
-  return gates;
-}
-
-void expect_shape(const ComputeContext& ctx, std::size_t i, const Dims& shape, std::string_view what) {
-  if (!ctx.has(i) || ctx.in(i).shape == shape) return;
-  ctx.fail("{} is {}, expected {}", what, to_string(ctx.in(i).shape), to_string(shape));
-}
-
-Setting read_setting(const ComputeContext& ctx) {
-  const Node& node = ctx.node();
-  Setting s;
-  s.cell = node.op().ends_with("LSTM") ? Cell::kLstm : node.op() == "GRU" ? Cell::kGru : Cell::kRnn;
-  s.gates = s.cell == Cell::kLstm ? 4 : s.cell == Cell::kGru ? 3 : 1;
-  s.batch_first = node.int_or("layout", 0) != 0;
-  const std::string direction = node.string_or("direction", "forward");
-  if (direction != "forward" && direction != "reverse" && direction != "bidirectional") {
-    ctx.fail("direction is '{}', expected forward, reverse or bidirectional", direction);
-  }
-  s.directions = direction == "bidirectional" ? 2 : 1;
-  s.reverse = direction == "reverse";
-  const Dims& x = ctx.in(0).shape;
-  const Dims& r = ctx.in(2).shape;
-  if (x.size() != 3 || r.size() != 3)
-    ctx.fail("input and R have ranks {} and {}, expected 3", x.size(), r.size());
-  s.steps = x[s.batch_first ? 1 : 0];
-  s.batch = x[s.batch_first ? 0 : 1];
-  s.inputs = x[2];
-  s.hidden = r[2];
-  const std::int64_t d = s.directions;
-  const std::int64_t wide = s.gates * s.hidden;
-  const Dims state = s.batch_first ? Dims{s.batch, d, s.hidden} : Dims{d, s.batch, s.hidden};
-  expect_shape(ctx, 1, {d, wide, s.inputs}, "W");
-  expect_shape(ctx, 2, {d, wide, s.hidden}, "R");
-  expect_shape(ctx, 3, {d, 2 * wide}, "B");
-  expect_shape(ctx, 4, {s.batch}, "sequence_lens");
-  expect_shape(ctx, 5, state, "initial_h");
-  if (s.cell == Cell::kLstm) expect_shape(ctx, 6, state, "initial_c");
-  if (s.cell == Cell::kLstm) expect_shape(ctx, 7, {d, 3 * s.hidden}, "P");
-  s.linear_before_reset = node.int_or("linear_before_reset", 0) != 0;
-  s.input_forget = node.int_or("input_forget", 0) != 0;
-  s.clip = node.float_or("clip", 0);
-  s.gate_list = gates_of(ctx, s);
-  s.lengths.assign(static_cast<std::size_t>(s.batch), s.steps);
-  if (ctx.has(4)) s.lengths = to_ints(ctx.in(4));
-  for (const std::int64_t length : s.lengths) {
-    if (length < 0 || length > s.steps)
-      ctx.fail("a sequence has length {}, expected 0 to {}", length, s.steps);
-  }
-  return s;
-}
 
 /// What 8 bits keep of numbers by their own range.
 std::vector<float> rounded_to_8_bits(std::span<const float> x) {
@@ -168,7 +56,7 @@ Tensor decoded(const ComputeContext& ctx, std::size_t i, std::size_t scale_at) {
 template <class T>
 class Direction {
  public:
-  Direction(const ComputeContext& ctx, const Setting& setting, std::int64_t direction)
+  Direction(const ComputeContext& ctx, const Recurrence& setting, std::int64_t direction)
       : s_(setting), d_(direction), wide_(setting.gates * setting.hidden) {
     const Elements<T> r(ctx.in(2));
     const std::int64_t h = s_.hidden;
@@ -357,7 +245,7 @@ class Direction {
     for (std::int64_t i = 0; i < h; ++i) state[i] = output[i] * cell[i];
   }
 
-  const Setting& s_;
+  const Recurrence& s_;
   std::int64_t d_;
   std::int64_t wide_;  ///< gates times hidden
   const Gate* gates_ = nullptr;
@@ -365,7 +253,7 @@ class Direction {
 };
 
 template <class T>
-void compute_as(ComputeContext& ctx, const Setting& s) {
+void compute_as(ComputeContext& ctx, const Recurrence& s) {
   const DType type = ctx.in(0).dtype;
   const std::int64_t d = s.directions;
   Result<T> y(type,
@@ -389,7 +277,7 @@ void compute_as(ComputeContext& ctx, const Setting& s) {
 }  // namespace
 
 void compute_recurrence(ComputeContext& ctx) {
-  const Setting s = read_setting(ctx);
+  const Recurrence s = read_recurrence(ctx);
   with_real(ctx, ctx.in(0).dtype, [&]<class T>(T) { compute_as<T>(ctx, s); });
 }
 
@@ -400,7 +288,7 @@ void compute_quantized_lstm(ComputeContext& ctx) {
   std::vector<const Tensor*> inputs{&x, &w, &r};
   for (std::size_t i = 3; i < 8; ++i) inputs.push_back(ctx.has(i) ? &ctx.in(i) : nullptr);
   ComputeContext plain(ctx.node(), ctx.opset(), std::move(inputs));
-  Setting s = read_setting(plain);
+  Recurrence s = read_recurrence(plain);
   s.quantizes_state = true;
   compute_as<float>(plain, s);
   for (std::size_t i = 0; i < plain.outputs().size(); ++i) {

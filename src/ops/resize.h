@@ -1,7 +1,9 @@
 // resize: portable arithmetic of Resize and Upsample.
 #pragma once
 
+#include <cstdint>
 #include <span>
+#include <vector>
 
 #include "compressor/ops/op.h"
 #include "ops/resample.h"
@@ -12,5 +14,16 @@ namespace compressor::ops {
 /// stands where a box leaves the image.
 Tensor resize(const Tensor& x, const Resampling& how, std::span<const ResizedAxis> axes,
               double extrapolation);
+
+/// Which inputs say what, in the version at hand; 99: none does.
+struct ResizeInputs {
+  std::size_t roi = 99, scales = 99, sizes = 99;
+};
+
+ResizeInputs resize_inputs(const Node& node, std::int64_t opset);
+/// The axes that scales and sizes speak of.
+std::vector<std::int64_t> resized_axes(const Node& node, std::int64_t rank);
+/// The kernel of Resize and Upsample.
+void compute_resize(ComputeContext& ctx);
 
 }  // namespace compressor::ops
