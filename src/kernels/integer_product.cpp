@@ -106,7 +106,8 @@ void integer_product(const std::int16_t* a, const std::int16_t* b, std::int32_t*
   const std::int64_t down = (m + kRows - 1) / kRows;
   const std::int64_t across = (n + kColumns - 1) / kColumns;
   const std::int64_t count = down * across;
-  [[maybe_unused]] const bool large = m * n * k > (1 << 20);
+  // Below that a second thread is not worth waking.
+  [[maybe_unused]] const bool large = m * n * k > (1 << 22);
 #pragma omp parallel for schedule(static) if (large && count > 1)
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t row = i / across * kRows;
