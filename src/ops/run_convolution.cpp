@@ -74,15 +74,19 @@ struct State {
 }  // namespace
 
 bool run_convolution(RunContext& ctx) {
+  return run_convolution_with(ctx, ctx.epilogue());
+}
+
+bool run_convolution_with(RunContext& ctx, const Epilogue& epilogue) {
   if (ctx.portable() || ctx.dtype(0) != DType::kFloat || ctx.dtype(1) != DType::kFloat) return false;
   Dims y_shape;
   const auto shape = read_shape(ctx.node(), ctx.shape(0), ctx.shape(1), y_shape);
   if (!shape) return false;
-  const bool bias = ctx.has(2) && ctx.epilogue().add != 2;
+  const bool bias = ctx.has(2) && epilogue.add != 2;
   if (bias && ctx.shape(2) != Dims{shape->c_out}) return false;
-  const std::size_t add = ctx.epilogue().add;
+  const std::size_t add = epilogue.add;
   if (add != 0 && (ctx.dtype(add) != DType::kFloat || ctx.shape(add) != y_shape)) return false;
-  State::Prepared& prepared = ctx.state().get<State>().of(*shape, add != 0, ctx.epilogue().activation, bias);
+  State::Prepared& prepared = ctx.state().get<State>().of(*shape, add != 0, epilogue.activation, bias);
   if (!prepared.convolution) return false;
   if (!prepared.packed || !ctx.is_constant(1)) {
     const Bytes& weight = ctx.value(1).tensor.bytes;

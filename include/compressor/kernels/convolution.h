@@ -33,8 +33,12 @@ class Convolution {
 std::shared_ptr<const Convolution> convolution(const ConvShape& shape, const Activation& f, bool sums,
                                                bool bias);
 
-/// dx = conv_transpose(dy, w), w plain. The same is the forward pass of ConvTranspose with weight
-/// [C_in, C_out/g, k..], dy in the place of its input.
+/// The transpose of the convolution of that shape: forward() takes [N, out.., C_out] to [N, in.., C_in] and
+/// knows no bias. It is the forward pass of ConvTranspose with weight [C_in, C_out/g, k..] for the
+/// convolution that goes the other way. Null when oneDNN has no implementation for it.
+std::shared_ptr<const Convolution> transposed_convolution(const ConvShape& shape);
+
+/// dx = conv_transpose(dy, w), w plain.
 void convolution_backward_data(const ConvShape& shape, const float* dy, const float* w, float* dx);
 /// dw [C_out, C_in/g, k..] and db [C_out] (may be null). Bits may differ between numbers of threads.
 void convolution_backward_weights(const ConvShape& shape, const float* x, const float* dy, float* dw,

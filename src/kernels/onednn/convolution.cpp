@@ -119,12 +119,15 @@ struct KeyHash {
   }
 };
 
-class ByData {
+class ByData final : public Convolution {
  public:
   explicit ByData(const ConvShape& shape) : sizes_(shape), pd_(describe(sizes_)), primitive_(pd_) {}
-  void run(const float* dy, const float* w, float* dx) const {
-    const Buffer packed(pd_.weights_desc().get_size());
+  Buffer pack(const std::byte* w) const override {
+    Buffer packed(pd_.weights_desc().get_size());
     reorder(sizes_.w(sizes_.plain), w, pd_.weights_desc(), packed.data());
+    return packed;
+  }
+  void forward(const float* dy, const Buffer& packed, const float* /*b*/, float* dx) const override {
     onednn::execute(primitive_, pd_.scratchpad_desc(),
                     {{DNNL_ARG_DIFF_DST, memory_over(pd_.diff_dst_desc(), dy)},
                      {DNNL_ARG_WEIGHTS, memory_over(pd_.weights_desc(), packed.data())},
@@ -203,10 +206,21 @@ std::shared_ptr<const Convolution> convolution(const ConvShape& shape, const Act
   });
 }
 
+std::shared_ptr<const Convolution> transposed_convolution(const ConvShape& shape) {
+  static auto* const cache = new onednn::Cache<Key, Convolution, KeyHash>;
+  return cache->get({shape, {}, false, false, 1}, [&]() -> std::shared_ptr<const Convolution> {
+    try {
+      return std::make_shared<const ByData>(shape);
+    } catch (const dnnl::error&) {
+      return nullptr;
+    }
+  });
+}
+
 void convolution_backward_data(const ConvShape& shape, const float* dy, const float* w, float* dx) {
-  static auto* const cache = new onednn::Cache<Key, ByData, KeyHash>;
-  cache->get({shape, {}, false, false, 1}, [&] { return std::make_shared<const ByData>(shape); })
-      ->run(dy, w, dx);
+  const auto by_data = transposed_convolution(shape);
+  if (!by_data) throw Error::model("oneDNN has no gradient of this convolution");
+  by_data->forward(dy, by_data->pack(reinterpret_cast<const std::byte*>(w)), nullptr, dx);
 }
 
 void convolution_backward_weights(const ConvShape& shape, const float* x, const float* dy, float* dw,

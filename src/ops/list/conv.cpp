@@ -39,7 +39,8 @@ void compute(ComputeContext& ctx) {
   ctx.set(0, convolve(ctx, {}));
 }
 
-std::optional<Gate> fused_gate(const ComputeContext& ctx) {
+template <class Context>
+std::optional<Gate> fused_gate(const Context& ctx) {
   const std::string name = ctx.node().string_or("activation", "");
   if (name.empty()) return std::nullopt;
   auto gate = Gate::named(name);
@@ -71,6 +72,40 @@ void fused_compute(ComputeContext& ctx) {
   });
 }
 
+/// The kernels' name of a gate; nullopt where they have none.
+std::optional<Activation> as_activation(const Gate& gate) {
+  using Kind = Activation::Kind;
+  switch (gate.kind) {
+    case Gate::Kind::kRelu:
+      return Activation{Kind::kRelu};
+    case Gate::Kind::kTanh:
+      return Activation{Kind::kTanh};
+    case Gate::Kind::kSigmoid:
+      return Activation{Kind::kSigmoid};
+    case Gate::Kind::kLeakyRelu:
+      return Activation{Kind::kLeakyRelu, gate.alpha};
+    case Gate::Kind::kHardSigmoid:
+      return Activation{Kind::kHardSigmoid, gate.alpha, gate.beta};
+    case Gate::Kind::kElu:
+      return Activation{Kind::kElu, gate.alpha};
+    case Gate::Kind::kClip:
+      return Activation{Kind::kClip, gate.alpha, gate.beta};
+    default:
+      return std::nullopt;
+  }
+}
+
+bool fused_run(RunContext& ctx) {
+  Epilogue epilogue;
+  epilogue.add = ctx.has(3) ? 3 : 0;
+  if (const auto gate = fused_gate(ctx)) {
+    const auto f = as_activation(*gate);
+    if (!f) return false;
+    epilogue.activation = *f;
+  }
+  return run_convolution_with(ctx, epilogue);
+}
+
 }  // namespace
 
 void register_conv(OpTable& table) {
@@ -90,7 +125,8 @@ void register_conv(OpTable& table) {
              .cost = cost,
              .compute = fused_compute,
              .channels = fused_channels,
-             .shrink = shrink});
+             .shrink = shrink,
+             .run = fused_run});
 }
 
 }  // namespace compressor::ops

@@ -1,4 +1,10 @@
 // ConvTranspose: transposed convolution.
+#include <algorithm>
+#include <memory>
+
+#include "compressor/kernels/convolution.h"
+#include "compressor/kernels/normalize.h"
+#include "compressor/ops/run.h"
 #include "ops/convolve.h"
 #include "ops/expect.h"
 
@@ -106,8 +112,8 @@ void shrink(ShrinkContext& ctx) {
 }
 
 /// The convolution whose transpose the node is: from the output's axes to those of x.
-FixedWindow transposed_window(const ComputeContext& ctx, const Window& window,
-                              std::span<const std::int64_t> x) {
+template <class Context>
+FixedWindow transposed_window(const Context& ctx, const Window& window, std::span<const std::int64_t> x) {
   const std::size_t n = x.size();
   const std::vector<std::int64_t> padding =
       ctx.node().ints_or("output_padding", std::vector<std::int64_t>(n, 0));
@@ -154,6 +160,99 @@ void compute(ComputeContext& ctx) {
   ctx.set(0, convolve_transposed(ctx, transposed_window(ctx, window, std::span(x.shape).subspan(2)), group));
 }
 
+/// The convolution that goes from the output's axes to those of x; nullopt for what no kernel here takes.
+template <class Context>
+std::optional<kernels::ConvShape> shape_of(const Context& ctx, const Dims& x, const Dims& w, Dims& y) {
+  if (x.size() < 3 || x.size() > 5 || w.size() != x.size()) return std::nullopt;
+  const std::size_t n = x.size() - 2;
+  const Window window = read_window(ctx.node(), n, SymDims(w.begin() + 2, w.end()));
+  const FixedWindow fixed = transposed_window(ctx, window, std::span(x).subspan(2));
+  kernels::ConvShape s;
+  s.n = x[0];
+  s.groups = ctx.node().int_or("group", 1);
+  s.c_out = x[1];
+  s.c_in = w[1] * s.groups;
+  s.spatial = n == 3 ? 3 : 2;
+  if (s.groups < 1 || w[0] != s.c_out || s.c_out % s.groups != 0) return std::nullopt;
+  y = {s.n, s.c_in};
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::size_t at = 3 - n + i;
+    s.in[at] = fixed.in[i];
+    s.out[at] = fixed.out[i];
+    s.kernel[at] = fixed.kernel[i];
+    s.stride[at] = fixed.strides[i];
+    s.dilation[at] = fixed.dilations[i];
+    s.pad_begin[at] = fixed.begin[i];
+    const std::int64_t reach = (s.kernel[at] - 1) * s.dilation[at] + 1;
+    s.pad_end[at] = (s.out[at] - 1) * s.stride[at] + reach - s.in[at] - s.pad_begin[at];
+    if (s.pad_begin[at] < 0) return std::nullopt;
+    y.push_back(s.in[at]);
+  }
+  if (num_elements(x) == 0 || num_elements(y) == 0 || num_elements(w) == 0) return std::nullopt;
+  return s;
+}
+
+/// Weights packed for the shape met last.
+struct State {
+  kernels::ConvShape shape;
+  std::shared_ptr<const kernels::Convolution> convolution;
+  kernels::Buffer packed;
+};
+
+bool run(RunContext& ctx) {
+  if (ctx.portable() || ctx.dtype(0) != DType::kFloat || ctx.dtype(1) != DType::kFloat) return false;
+  Dims y_shape;
+  const auto shape = shape_of(ctx, ctx.shape(0), ctx.shape(1), y_shape);
+  if (!shape) return false;
+  const bool bias = ctx.has(2);
+  if (bias && (ctx.dtype(2) != DType::kFloat || ctx.shape(2) != Dims{shape->c_in})) return false;
+  auto& state = ctx.state().get<State>();
+  if (!state.convolution || !(state.shape == *shape)) {
+    state = {*shape, kernels::transposed_convolution(*shape), {}};
+  }
+  if (!state.convolution) return false;
+  if (!state.packed || !ctx.is_constant(1)) {
+    state.packed = state.convolution->pack(ctx.value(1).tensor.bytes.view().data());
+  }
+  const float* x = ctx.floats(0, Layout::kChannelsLast);
+  float* y = ctx.out_floats(0, y_shape, Layout::kChannelsLast);
+  state.convolution->forward(x, state.packed, nullptr, y);
+  if (bias) {
+    const std::int64_t rows = static_cast<std::int64_t>(num_elements(y_shape)) / shape->c_in;
+    const std::vector<float> zeros(static_cast<std::size_t>(shape->c_in), 0.0F);
+    const std::vector<float> ones(zeros.size(), 1.0F);
+    kernels::channel_affine({rows, shape->c_in}, y, zeros.data(), ones.data(), ctx.floats(2), y);
+  }
+  return true;
+}
+
+void gradient(GradientContext& ctx) {
+  if (!ctx.has_grad(0)) return;
+  Dims y_shape;
+  const auto shape = shape_of(ctx, ctx.in_shape(0), ctx.in_shape(1), y_shape);
+  if (!shape) ctx.fail("the gradient of this transposed convolution is not available");
+  const float* dy = ctx.grad(0, Layout::kChannelsLast);
+  if (ctx.wants(0)) {
+    const auto forward = kernels::convolution(*shape, {}, false, false);
+    if (!forward) ctx.fail("the gradient of this transposed convolution is not available");
+    const auto packed = forward->pack(reinterpret_cast<const std::byte*>(ctx.in_floats(1)));
+    forward->forward(dy, packed, nullptr, ctx.grad_in(0, Layout::kChannelsLast));
+  }
+  if (ctx.wants(1)) {
+    kernels::convolution_backward_weights(*shape, dy, ctx.in_floats(0, Layout::kChannelsLast), ctx.grad_in(1),
+                                          nullptr);
+  }
+  if (ctx.has(2) && ctx.wants(2)) {
+    const std::int64_t rows = static_cast<std::int64_t>(num_elements(y_shape)) / shape->c_in;
+    std::vector<double> means(static_cast<std::size_t>(shape->c_in));
+    std::vector<double> variances(means.size());
+    kernels::channel_moments({rows, shape->c_in}, dy, means.data(), variances.data());
+    float* db = ctx.grad_in(2);
+    for (std::size_t c = 0; c < means.size(); ++c)
+      db[c] = static_cast<float>(means[c] * static_cast<double>(rows));
+  }
+}
+
 }  // namespace
 
 void register_conv_transpose(OpTable& table) {
@@ -162,7 +261,10 @@ void register_conv_transpose(OpTable& table) {
              .cost = cost,
              .compute = compute,
              .channels = channels,
-             .shrink = shrink});
+             .shrink = shrink,
+             .run = run,
+             .gradient = gradient,
+             .keep = {.inputs = 3}});
 }
 
 }  // namespace compressor::ops

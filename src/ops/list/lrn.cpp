@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "compressor/ops/channels.h"
+#include "compressor/ops/run.h"
 #include "ops/expect.h"
 #include "ops/real.h"
 
@@ -68,10 +69,50 @@ void compute(ComputeContext& ctx) {
   });
 }
 
+/// Channels-last: the neighbours of a channel lie beside it.
+bool run(RunContext& ctx) {
+  const Dims shape = ctx.shape(0);
+  const std::int64_t size = ctx.node().int_or("size", 0);
+  if (ctx.portable() || ctx.dtype(0) != DType::kFloat || shape.size() < 3 || num_elements(shape) == 0 ||
+      size < 1)
+    return false;
+  const std::int64_t channels = shape[1];
+  const std::int64_t rows = static_cast<std::int64_t>(num_elements(shape)) / channels;
+  const float share = ctx.node().float_or("alpha", 1e-4F) / static_cast<float>(size);
+  const double beta = ctx.node().float_or("beta", 0.75F);
+  const float bias = ctx.node().float_or("bias", 1);
+  const std::int64_t before = (size - 1) / 2;
+  const float* x = ctx.floats(0, Layout::kChannelsLast);
+  float* y = ctx.out_floats(0, shape, Layout::kChannelsLast);
+#pragma omp parallel if (rows * channels * size > kParallelWork)
+  {
+    // Squares with zeros on both sides, and their sums.
+    std::vector<float> squares(static_cast<std::size_t>(channels + size));
+    std::vector<float> sums(static_cast<std::size_t>(channels));
+#pragma omp for schedule(static)
+    for (std::int64_t r = 0; r < rows; ++r) {
+      const float* from = x + r * channels;
+      float* to = y + r * channels;
+      float* own = squares.data() + before;
+      float* sum = sums.data();
+      for (std::int64_t c = 0; c < channels; ++c) own[c] = from[c] * from[c];
+      std::fill_n(sum, channels, 0.0F);
+      for (std::int64_t k = 0; k < size; ++k) {
+        for (std::int64_t c = 0; c < channels; ++c) sum[c] += squares[static_cast<std::size_t>(c + k)];
+      }
+      for (std::int64_t c = 0; c < channels; ++c) {
+        to[c] = from[c] * inverse_power(bias + share * sum[c], beta);
+      }
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 void register_lrn(OpTable& table) {
-  table.add({.type = "LRN", .infer = infer, .cost = cost, .compute = compute, .channels = channels});
+  table.add(
+      {.type = "LRN", .infer = infer, .cost = cost, .compute = compute, .channels = channels, .run = run});
 }
 
 }  // namespace compressor::ops

@@ -5,6 +5,7 @@
 #include "compressor/ops/channels.h"
 #include "ops/elementwise.h"
 #include "ops/expect.h"
+#include "ops/run_elementwise.h"
 
 namespace compressor::ops {
 namespace {
@@ -57,10 +58,78 @@ void compute(ComputeContext& ctx) {
   });
 }
 
+/// Before opset 7 a slope for each channel stands alone.
+Dims slope_shape(std::int64_t opset, const Dims& x, const Dims& slope) {
+  if (opset >= 7 || slope.size() != 1 || slope[0] == 1 || x.size() < 3) return slope;
+  Dims shape(x.size() - 1, 1);
+  shape[0] = slope[0];
+  return shape;
+}
+
+/// One slope, or one a channel.
+bool run(RunContext& ctx) {
+  if (ctx.portable() || ctx.dtype(0) != DType::kFloat || ctx.dtype(1) != DType::kFloat) return false;
+  const Dims shape = ctx.shape(0);
+  const Dims slope = slope_shape(ctx.opset(), shape, ctx.shape(1));
+  const auto numbers = static_cast<std::int64_t>(num_elements(slope));
+  const bool by_channel =
+      shape.size() > 2 && slope.size() + 1 == shape.size() && slope[0] == shape[1] && numbers == shape[1];
+  if (num_elements(shape) == 0 || (numbers != 1 && !by_channel)) return false;
+  // Rows that each have one slope, or that all have a row of them.
+  const Layout layout = ctx.layout(0);
+  const bool row = numbers != 1 && layout == Layout::kChannelsLast;
+  const auto size = static_cast<std::int64_t>(num_elements(shape));
+  const std::int64_t n = row ? numbers : numbers == 1 ? shape.back() : size / (shape[0] * shape[1]);
+  const float* x = ctx.floats(0, layout);
+  const float* s = ctx.floats(1);
+  auto* y = reinterpret_cast<float*>(ctx.out_over(0, 0, DType::kFloat, shape, layout));
+#pragma omp parallel for schedule(static) if (size > (1 << 15))
+  for (std::int64_t r = 0; r < size / n; ++r) {
+    const float* from = x + r * n;
+    float* to = y + r * n;
+    if (row) {
+#pragma GCC ivdep
+      for (std::int64_t i = 0; i < n; ++i) to[i] = std::max(from[i], 0.0F) + s[i] * std::min(from[i], 0.0F);
+    } else {
+      const float by = s[numbers == 1 ? 0 : r % numbers];
+#pragma GCC ivdep
+      for (std::int64_t i = 0; i < n; ++i) to[i] = std::max(from[i], 0.0F) + by * std::min(from[i], 0.0F);
+    }
+  }
+  return true;
+}
+
+// dx = dy where x > 0, slope dy elsewhere; dslope = min(x, 0) dy, summed to the slope's shape.
+void gradient(GradientContext& ctx) {
+  if (!ctx.has_grad(0)) return;
+  const Dims& shape = ctx.in_shape(0);
+  const Dims own = slope_shape(ctx.opset(), shape, ctx.in_shape(1));
+  const Tensor slopes = take_strided(ctx.in(1).reshaped(own), shape, broadcast_strides(own, shape));
+  const Elements<float> slope(slopes);
+  const float* x = ctx.in_floats(0);
+  const float* dy = ctx.grad(0);
+  const auto size = static_cast<std::int64_t>(num_elements(shape));
+  if (ctx.wants(0)) {
+    float* dx = ctx.grad_in(0);
+    for (std::int64_t i = 0; i < size; ++i) dx[i] = x[i] > 0 ? dy[i] : slope[i] * dy[i];
+  }
+  if (!ctx.wants(1)) return;
+  Result<float> products(DType::kFloat, shape);
+  for (std::int64_t i = 0; i < size; ++i) products[i] = std::min(x[i], 0.0F) * dy[i];
+  ctx.set(1, sum_to(products.finish(), own).reshaped(ctx.in_shape(1)));
+}
+
 }  // namespace
 
 void register_prelu(OpTable& table) {
-  table.add({.type = "PRelu", .infer = infer, .cost = cost, .compute = compute, .channels = channels});
+  table.add({.type = "PRelu",
+             .infer = infer,
+             .cost = cost,
+             .compute = compute,
+             .channels = channels,
+             .run = run,
+             .gradient = gradient,
+             .keep = {.inputs = 3}});
 }
 
 }  // namespace compressor::ops

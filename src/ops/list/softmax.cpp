@@ -6,6 +6,7 @@
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
 #include "ops/real.h"
+#include "ops/run_softmax.h"
 
 namespace compressor::ops {
 namespace {
@@ -105,11 +106,28 @@ void compute(ComputeContext& ctx) {
   });
 }
 
+bool run(RunContext& ctx) {
+  const auto [first, last] = span_of(ctx.node(), ctx.opset(), static_cast<std::int64_t>(ctx.shape(0).size()));
+  return run_softmax(ctx, first, last);
+}
+
+void gradient(GradientContext& ctx) {
+  const auto [first, last] =
+      span_of(ctx.node(), ctx.opset(), static_cast<std::int64_t>(ctx.in_shape(0).size()));
+  softmax_gradient(ctx, first, last);
+}
+
 }  // namespace
 
 void register_softmax(OpTable& table) {
   for (const char* type : {"Softmax", "LogSoftmax", "Hardmax"}) {
-    table.add({.type = type, .infer = infer, .cost = cost, .compute = compute, .channels = channels});
+    Op op{.type = type, .infer = infer, .cost = cost, .compute = compute, .channels = channels};
+    if (op.type != "Hardmax") {
+      op.run = run;
+      op.gradient = gradient;
+      op.keep = {.inputs = 0, .outputs = 1};
+    }
+    table.add(std::move(op));
   }
 }
 
