@@ -116,7 +116,7 @@ std::string program_help(const CommandTable& commands) {
   std::string text =
       "compressor: makes neural networks smaller and faster, ONNX in and ONNX out.\n\n"
       "Usage: compressor <command> [options] <model.onnx>\n";
-  std::vector<std::string> headings{"Look", "Change"};
+  std::vector<std::string> headings{"Look", "Change", "Run"};
   for (const auto& command : commands) {
     if (std::find(headings.begin(), headings.end(), command->heading()) == headings.end()) {
       headings.push_back(command->heading());

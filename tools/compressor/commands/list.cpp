@@ -5,6 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "command.h"
+#include "compressor/data/dataset.h"
+#include "compressor/data/preprocess.h"
+#include "compressor/metrics/metric.h"
 #include "compressor/ops/op.h"
 #include "compressor/pipeline/registry.h"
 #include "compressor/report/table.h"
@@ -70,6 +73,44 @@ Listing targets_listing() {
           .note = "no method of this version depends on a target: every output is standard ONNX\n"};
 }
 
+Listing metrics_listing() {
+  Listing list{.table = Table({{"metric"}, {"unit"}, {"better"}, {"what it says"}}), .note = {}};
+  for (const MetricInfo& m : all_metrics()) {
+    list.table.add({m.name, m.unit, std::string(m.higher_is_better ? "higher" : "lower"), m.summary});
+    list.json.push_back({{"metric", m.name},
+                         {"unit", m.unit},
+                         {"higher_is_better", m.higher_is_better},
+                         {"summary", m.summary}});
+  }
+  return list;
+}
+
+Listing data_listing() {
+  Listing list{.table = Table({{"format"}, {"what it looks like"}}), .note = {}};
+  for (const DataFormat& f : data_formats()) {
+    list.table.add({f.name, f.summary});
+    list.json.push_back({{"format", f.name}, {"summary", f.summary}});
+  }
+  return list;
+}
+
+Listing presets_listing() {
+  Listing list{.table = Table({{"preset"}, {"settings"}, {"for"}}), .note = {}};
+  for (const PreprocessPreset& p : preprocess_presets()) {
+    list.table.add({p.name, p.settings, p.summary});
+    list.json.push_back({{"preset", p.name}, {"settings", p.settings}, {"summary", p.summary}});
+  }
+  return list;
+}
+
+const std::map<std::string, Listing (*)()>& listings() {
+  static const std::map<std::string, Listing (*)()> all{
+      {"data", data_listing},      {"methods", methods_listing}, {"metrics", metrics_listing},
+      {"ops", ops_listing},        {"passes", passes_listing},   {"presets", presets_listing},
+      {"targets", targets_listing}};
+  return all;
+}
+
 class List : public Command {
  public:
   List() {
@@ -78,22 +119,20 @@ class List : public Command {
   }
   std::string name() const override { return "list"; }
   std::string summary() const override {
-    return "show the operators, passes, methods or targets that this version knows";
+    return "show what this version knows: operators, passes, methods, targets, metrics, data formats, "
+           "presets";
   }
   std::string heading() const override { return "Look"; }
 
   void run(Terminal& terminal) override {
-    const Listing list = *what_ == "ops"       ? ops_listing()
-                         : *what_ == "passes"  ? passes_listing()
-                         : *what_ == "methods" ? methods_listing()
-                                               : targets_listing();
+    const Listing list = listings().at(*what_)();
     if (*json_) return terminal.print(list.json.dump(2) + "\n");
     terminal.print(list.note.empty() ? list.table.text(kWidest) : list.note);
   }
 
  private:
-  Option<std::string> what_{*this, "what", "", "ops, passes, methods or targets",
-                            Choices{{"ops", "passes", "methods", "targets"}}};
+  Option<std::string> what_{*this, "what", "", "ops, passes, methods, targets, metrics, data or presets",
+                            Choices{{"ops", "passes", "methods", "targets", "metrics", "data", "presets"}}};
   Option<bool> json_{*this, "json", false, "print JSON"};
 };
 

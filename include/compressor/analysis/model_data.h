@@ -1,0 +1,49 @@
+// model_data: a data set as a model's inputs: which sample goes where, in batches that the model takes.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "compressor/analysis/statistics.h"
+#include "compressor/data/loader.h"
+
+namespace compressor {
+
+/// Goes through a data set in the model's terms. Model and data set must outlive it.
+class ModelData {
+ public:
+  /// `options.batch` is a wish (0: 32): a model whose first axis is a number gets that, the last batch filled
+  /// up with copies. Pictures and unnamed arrays go to `options.input` or the model's only open input. Throws
+  /// Error::usage, naming the input, what it is and what the data gives, where they do not fit.
+  ModelData(const Model& model, const Dataset& data, Preprocess preprocess, LoaderOptions options);
+  ~ModelData();
+  ModelData(const ModelData&) = delete;
+  ModelData& operator=(const ModelData&) = delete;
+
+  /// `rows`: along the batch axis; past the batch's items they are copies that fill it up.
+  using Visit = std::function<void(const Executor::Feeds& feeds, const Batch& batch, std::int64_t rows)>;
+  /// Once through the data; the same batches each time.
+  void each(const Visit& visit) const;
+  /// The same for whoever only wants feeds, as often as wanted.
+  Samples samples() const;
+
+  std::int64_t batch() const { return options_.batch; }
+  const Preprocess& preprocess() const { return preprocess_; }
+  /// Samples of one pass if none is damaged.
+  std::int64_t size() const;
+  /// Damaged ones left out in the last pass.
+  std::int64_t skipped() const;
+
+ private:
+  Executor::Feeds feeds_of(const Batch& batch) const;
+  const Model& model_;
+  const Dataset& data_;
+  Preprocess preprocess_;
+  LoaderOptions options_;
+  std::unique_ptr<Loader> loader_;
+};
+
+/// Inputs that a caller must give: those without a default in the file.
+std::vector<const Value*> open_inputs(const Model& model);
+
+}  // namespace compressor

@@ -1,0 +1,157 @@
+// model_data: finds the input that pictures go to, and the batch that the model takes.
+#include "compressor/analysis/model_data.h"
+
+#include <algorithm>
+
+#include "compressor/base/error.h"
+
+namespace compressor {
+namespace {
+
+constexpr std::int64_t kDefaultBatch = 32;
+
+std::string shape_text(const Value& value) {
+  if (!value.type().has_shape) return "any shape";
+  std::string text;
+  for (const Dim& d : value.type().dims) {
+    text += (text.empty() ? "" : "x") + (d.known()         ? std::to_string(d.value)
+                                         : d.param.empty() ? "?"
+                                                           : d.param);
+  }
+  return text.empty() ? "scalar" : text;
+}
+
+/// The input that pictures and unnamed arrays go to.
+const Value& main_input(const Model& model, const Sample& first, const std::string& wanted,
+                        const Dataset& data) {
+  const std::vector<const Value*> open = open_inputs(model);
+  if (!wanted.empty()) {
+    for (const Value* v : open) {
+      if (v->name() == wanted) return *v;
+    }
+    throw Error::usage("--input: the model has no input '{}' that must be given", wanted);
+  }
+  std::vector<const Value*> left;
+  const auto constants = data.constants();
+  for (const Value* v : open) {
+    if (!first.tensors.contains(v->name()) && !constants.contains(v->name())) left.push_back(v);
+  }
+  if (left.size() == 1) return *left[0];
+  std::vector<const Value*> pictures;
+  for (const Value* v : left) {
+    if (v->type().dims.size() == 4) pictures.push_back(v);
+  }
+  if (first.image && pictures.size() == 1) return *pictures[0];
+  std::string names;
+  for (const Value* v : left) names += (names.empty() ? "'" : ", '") + v->name() + "'";
+  throw Error::usage(
+      "the data gives one unnamed array a sample ({}), and the model has {} inputs to fill: {}; an npz "
+      "with arrays by these names can give them all",
+      data.describe(), left.size(), names.empty() ? "none" : names);
+}
+
+/// Says what is wrong before a batch is loaded; the executor checks the rest.
+void check_picture(const Value& input, const Preprocess& preprocess, const Image& image) {
+  const Type& type = input.type();
+  if (!type.has_shape || type.dims.size() != 4) {
+    throw Error::usage("input '{}' is {}, and the data gives pictures [N, C, H, W]", input.name(),
+                       shape_text(input));
+  }
+  const bool last = preprocess.layout == Preprocess::Layout::kNhwc;
+  const std::int64_t channels = preprocess.order == Preprocess::Order::kGrey   ? 1
+                                : preprocess.order == Preprocess::Order::kKeep ? image.channels
+                                                                               : 3;
+  const Dim& wanted = type.dims[last ? 3 : 1];
+  if (!wanted.known() || wanted.value == channels) return;
+  const Dim& other = type.dims[last ? 1 : 3];
+  if (other.known() && other.value == channels) {
+    throw Error::usage("input '{}' is {}: channels stand {}; add layout={} to --preprocess", input.name(),
+                       shape_text(input), last ? "first" : "last", last ? "nchw" : "nhwc");
+  }
+  throw Error::usage(
+      "input '{}' is {}, and the pictures have {} channels; order=grey, rgb or bgr in --preprocess "
+      "changes that",
+      input.name(), shape_text(input), channels);
+}
+
+}  // namespace
+
+std::vector<const Value*> open_inputs(const Model& model) {
+  std::vector<const Value*> open;
+  for (const Value* v : model.graph->inputs()) {
+    if (!v->initializer()) open.push_back(v);
+  }
+  return open;
+}
+
+ModelData::ModelData(const Model& model, const Dataset& data, Preprocess preprocess, LoaderOptions options)
+    : model_(model), data_(data), preprocess_(std::move(preprocess)), options_(std::move(options)) {
+  if (data.size() == 0) throw Error::usage("the data holds no samples ({})", data.describe());
+  std::int64_t fixed = 0;
+  if (!data.has_batch_axis()) {
+    const Sample first = data.get(0);
+    if (first.image || first.tensors.contains("")) {
+      const Value& input = main_input(model, first, options_.input, data);
+      options_.input = input.name();
+      if (first.image) {
+        if (input.type().dtype != DType::kUndefined) preprocess_.dtype = input.type().dtype;
+        check_picture(input, preprocess_, *first.image);
+      }
+    }
+    for (const Value* v : open_inputs(model)) {
+      const bool constant = data.constants().contains(v->name());
+      if (!constant && v->type().has_shape && !v->type().dims.empty() && v->type().dims[0].known()) {
+        fixed = std::max(fixed, v->type().dims[0].value);
+      }
+    }
+  }
+  if (options_.batch <= 0) options_.batch = kDefaultBatch;
+  if (fixed > 0) {
+    options_.batch = fixed;
+    options_.fill_last = true;
+  }
+  const std::int64_t all = options_.samples > 0 ? std::min(options_.samples, data.size()) : data.size();
+  if (!options_.fill_last) options_.batch = std::min(options_.batch, all);
+  loader_ = std::make_unique<Loader>(data, preprocess_, options_);
+}
+
+ModelData::~ModelData() = default;
+
+Executor::Feeds ModelData::feeds_of(const Batch& batch) const {
+  Executor::Feeds feeds;
+  for (const auto& [name, tensor] : batch.inputs) {
+    const std::string& input = name.empty() ? options_.input : name;
+    const Value* v = model_.graph->find(input);
+    if (!v || !v->is_input()) continue;  // arrays that this model does not ask for
+    const DType wanted = v->type().dtype;
+    const bool cast = wanted != DType::kUndefined && wanted != tensor.dtype && tensor.dtype != DType::kString;
+    feeds[input] = cast ? Tensor::of(wanted, tensor.shape, to_doubles(tensor)) : tensor;
+  }
+  return feeds;
+}
+
+void ModelData::each(const Visit& visit) const {
+  loader_->start();
+  while (const std::optional<Batch> batch = loader_->next()) {
+    const Executor::Feeds feeds = feeds_of(*batch);
+    std::int64_t rows = batch->size();
+    if (options_.fill_last) rows = options_.batch;
+    visit(feeds, *batch, rows);
+  }
+}
+
+Samples ModelData::samples() const {
+  return [this](const std::function<void(const Executor::Feeds&)>& visit) {
+    each([&](const Executor::Feeds& feeds, const Batch&, std::int64_t) { visit(feeds); });
+  };
+}
+
+std::int64_t ModelData::size() const {
+  return loader_->samples();
+}
+
+std::int64_t ModelData::skipped() const {
+  return loader_->skipped();
+}
+
+}  // namespace compressor
