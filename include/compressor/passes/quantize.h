@@ -13,13 +13,21 @@ namespace compressor {
 /// front of their readers decode; arithmetic stays in float.
 class Quantize : public Pass {
  public:
+  Quantize() { ranges.path(); }
   std::string name() const override { return "quantize"; }
   std::string summary() const override { return "store weights as whole numbers of 8, 4 or 2 bits"; }
   void check() const override;
   void run(Model& model, PassContext& context) override;
 
   Option<std::string> mode{*this, "mode", "weight-only",
-                           "what is quantized: weights, with arithmetic in float", Choices{{"weight-only"}}};
+                           "weight-only: weights, with arithmetic in float; static: weights and activations, "
+                           "with scales from --ranges",
+                           Choices{{"weight-only", "static"}}};
+  Option<std::string> ranges{*this, "ranges", "",
+                             "for mode static: YAML or JSON file of what values hold (name: [low, high])"};
+  Option<std::string> target{*this, "target", "generic",
+                             "for mode static: the runtime whose kernels decide what is quantized, and how",
+                             Choices{{"generic", "ort-cpu", "ort-cpu-avx2", "trt", "tflite"}}};
   Option<std::string> bits{*this, "bits", "8", "bits of a weight", Choices{{"8", "4", "2"}}};
   Option<std::string> type{*this, "type", "auto",
                            "type of the codes; auto: signed when symmetric, else unsigned",

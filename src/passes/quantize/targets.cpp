@@ -1,0 +1,82 @@
+// targets: the rows.
+//
+// ONNX Runtime, measured: u8 activations fuse into QLinearConv, also behind Relu and Clip; ConvTranspose has
+// no integer kernel; without VNNI its u8 x s8 products saturate in 16 bits. TensorRT wants signed symmetric
+// types and float biases; LiteRT signed activations and weights without -128.
+#include "passes/quantize/targets.h"
+
+#include <algorithm>
+
+#include "compressor/base/error.h"
+#include "compressor/base/option.h"
+
+namespace compressor::quantize {
+namespace {
+
+const std::vector<std::string> kPassing = {"MaxPool", "Reshape",      "Flatten",      "Transpose",
+                                           "Squeeze", "Unsqueeze",    "Resize",       "Slice",
+                                           "Split",   "DepthToSpace", "SpaceToDepth", "Pad"};
+
+Target onnx_runtime(const std::string& name, const std::string& summary, bool saturates,
+                    const std::string& exact_on) {
+  Target t;
+  t.name = name;
+  t.summary = summary;
+  t.saturates = saturates;
+  t.compute = {"Conv", "MatMul", "Gemm"};
+  t.elementwise = {"Add",  "Mul",  "Concat", "GlobalAveragePool", "AveragePool", "LeakyRelu", "Sigmoid",
+                   "Relu", "Clip", "Softmax"};
+  t.passing = kPassing;
+  t.fused = {"Relu", "Clip"};
+  t.exact_on = exact_on;
+  return t;
+}
+
+const std::vector<Target>& all() {
+  static const std::vector<Target> kAll = [] {
+    std::vector<Target> list;
+    list.push_back(
+        onnx_runtime("generic", "any runtime; exact on every x86 and ARM processor", true, "every machine"));
+    list.push_back(onnx_runtime("ort-cpu", "ONNX Runtime on processors with VNNI or on ARM", false,
+                                "x86 with VNNI, and ARM; without VNNI sums saturate and accuracy is lost"));
+    list.push_back(onnx_runtime("ort-cpu-avx2", "ONNX Runtime on x86 without VNNI", true, "every machine"));
+    Target trt;
+    trt.name = "trt";
+    trt.summary = "TensorRT";
+    trt.activation = DType::kInt8;
+    trt.symmetric_activations = true;
+    trt.integer_bias = false;
+    trt.compute = {"Conv", "ConvTranspose", "MatMul", "Gemm"};
+    trt.elementwise = {"Add", "GlobalAveragePool", "AveragePool"};
+    trt.passing = {"MaxPool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze"};
+    trt.fused = {"Relu", "Clip", "LeakyRelu", "Sigmoid"};
+    trt.exact_on = "devices with integer products in 32 bits";
+    list.push_back(trt);
+    Target tflite = onnx_runtime("tflite", "LiteRT", false, "devices with integer products in 32 bits");
+    tflite.activation = DType::kInt8;
+    tflite.pools_keep_scale = true;
+    tflite.float_logits = false;
+    tflite.compute = {"Conv", "ConvTranspose", "MatMul", "Gemm"};
+    list.push_back(tflite);
+    return list;
+  }();
+  return kAll;
+}
+
+}  // namespace
+
+std::vector<std::string> target_names() {
+  std::vector<std::string> names;
+  for (const Target& t : all()) names.push_back(t.name);
+  return names;
+}
+
+const Target& target_of(std::string_view name) {
+  const auto it = std::find_if(all().begin(), all().end(), [&](const Target& t) { return t.name == name; });
+  if (it != all().end()) return *it;
+  const std::string near = nearest(name, target_names());
+  throw Error::usage("unknown target '{}'{}", name,
+                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+}
+
+}  // namespace compressor::quantize

@@ -1,0 +1,274 @@
+// static_test: ranges in, QuantizeLinear and DequantizeLinear out; what shares a scale, what stays in float,
+// and what ONNX Runtime fuses.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <fstream>
+#include <functional>
+
+#include "builder.h"
+#include "compressor/base/error.h"
+#include "compressor/base/random.h"
+#include "compressor/codec/storage.h"
+#include "passes/quantize/static_qdq.h"
+#include "referee.h"
+
+namespace compressor::quantize {
+namespace {
+
+using build::attr;
+using build::Net;
+using build::V;
+using testing::HasSubstr;
+
+StaticOptions options_for(const std::string& target) {
+  return {target_of(target), Clip::kMinMax};
+}
+
+/// Every value of the graph in [-8, 8], results of Relu and of MaxPool behind it in [0, 8].
+Ranges wide_ranges(const Model& model) {
+  Ranges ranges;
+  for (const Value* v : model.graph->values())
+    ranges[v->name()] = v->producer() && (v->producer()->is("Relu") || v->producer()->is("MaxPool"))
+                            ? ValueRange{0, 8}
+                            : ValueRange{-8, 8};
+  return ranges;
+}
+
+PassResult run(Model& model, const std::string& target = "generic",
+               const std::vector<std::string>& exclude = {}) {
+  PassContext context;
+  context.filter = NodeFilter({}, exclude);
+  prepare_static(model, context);
+  quantize_static(model, wide_ranges(model), options_for(target), context);
+  model.verify();
+  return std::move(context.result);
+}
+
+std::int64_t count(const Model& model, std::string_view op) {
+  return std::count_if(model.graph->nodes().begin(), model.graph->nodes().end(),
+                       [&](const Node& n) { return n.is(op); });
+}
+
+/// The scale of the pair of nodes in front of input `index` of the nth node of a kind.
+float scale_before(const Model& model, std::string_view op, std::size_t nth, std::size_t index) {
+  for (const Node& node : model.graph->nodes()) {
+    if (!node.is(op) || nth-- > 0) continue;
+    const Node* dq = node.input(index)->producer();
+    if (!dq || !dq->is("DequantizeLinear")) return -1;
+    return to_floats(*constant_of(*dq->input(1)))[0];
+  }
+  return -2;
+}
+
+TEST(PairSafe, NoTwoProductsOfAChannelLeave16Bits) {
+  Random random(21);
+  for (int round = 0; round < 2000; ++round) {
+    std::vector<float> w(2 + random.below(30));
+    for (float& v : w) v = static_cast<float>(random.normal() * std::exp(random.normal()));
+    const float scale = pair_safe_scale(w);
+    std::vector<long> up, down;
+    for (const float v : w) {
+      const long q = std::lround(v / scale);
+      ASSERT_LE(std::abs(q), 127) << "seed 21, round " << round;
+      (q > 0 ? up : down).push_back(std::abs(q));
+    }
+    for (auto* side : {&up, &down}) {
+      std::sort(side->rbegin(), side->rend());
+      const long pair = side->size() > 1 ? (*side)[0] + (*side)[1] : 0;
+      ASSERT_LE(255 * pair, 32767) << "seed 21, round " << round;
+    }
+  }
+}
+
+TEST(PairSafe, OneLargeWeightKeepsAllCodes) {
+  const std::vector<float> w = {1, 0.001F, -0.5F};
+  EXPECT_FLOAT_EQ(pair_safe_scale(w), 1.0F / 127);
+  const std::vector<float> alike = {1, 1};
+  EXPECT_NEAR(pair_safe_scale(alike), 1.0F / 64, 1e-4);
+  const std::vector<float> nothing = {0, 0};
+  EXPECT_EQ(pair_safe_scale(nothing), 1);
+}
+
+Model residual() {
+  Net n;
+  V x = n.cbr(n.input("x", {1, 3, 8, 8}), 3, 8);
+  const V y = n.cbr(x, 8, 8);
+  x = n.relu(n.add(x, n.conv(y, 8, 8, {.bias = true})));
+  x = n.op("MaxPool", {x}, {attr("kernel_shape", build::Ints{2, 2}), attr("strides", build::Ints{2, 2})});
+  n.output(n.linear(n.gap(x), 8, 5));
+  return n.done();
+}
+
+TEST(Static, ConvolutionsAreWrappedAndNormsFolded) {
+  Model model = residual();
+  const PassResult r = run(model);
+  EXPECT_EQ(r.done, 4);
+  EXPECT_EQ(count(model, "BatchNormalization"), 0);
+  // Between a convolution and its Relu nothing is rounded.
+  for (const Node& node : model.graph->nodes()) {
+    if (!node.is("Conv")) continue;
+    EXPECT_TRUE(node.input(0)->producer()->is("DequantizeLinear"));
+    EXPECT_TRUE(node.input(1)->producer()->is("DequantizeLinear"));
+    const Node& reader = *node.output(0)->uses()[0].node;
+    EXPECT_TRUE(reader.is("Relu") || reader.is("QuantizeLinear")) << reader.op();
+  }
+  EXPECT_THAT(r.layers[0].detail, HasSubstr("int8, 8 scales"));
+}
+
+TEST(Static, WeightsAndBiasesHaveTheirScales) {
+  Model model = residual();
+  run(model);
+  for (const Node& node : model.graph->nodes()) {
+    if (!node.is("Conv") || !node.input(2)) continue;
+    const auto w = codec::lift(*node.input(1));
+    ASSERT_TRUE(w);
+    EXPECT_EQ(w->code, DType::kInt8);
+    const Node& bias = *node.input(2)->producer();
+    ASSERT_TRUE(bias.is("DequantizeLinear"));
+    EXPECT_EQ(constant_of(*bias.input(0))->dtype, DType::kInt32);
+    const float x = to_floats(*constant_of(*node.input(0)->producer()->input(1)))[0];
+    const std::vector<float> s = to_floats(*constant_of(*bias.input(1)));
+    for (std::size_t c = 0; c < s.size(); ++c) EXPECT_FLOAT_EQ(s[c], x * w->scale[c]);
+  }
+}
+
+TEST(Static, SafeTargetsHaveNoPairThatSaturates) {
+  for (const char* target : {"generic", "ort-cpu-avx2"}) {
+    Model model = residual();
+    run(model, target);
+    for (const Node& node : model.graph->nodes()) {
+      if (!node.is("Conv")) continue;
+      const auto w = codec::lift(*node.input(1));
+      const BytesView codes = w->codes.view();
+      const std::size_t row = codes.size() / w->scale.size();
+      for (std::size_t c = 0; c < w->scale.size(); ++c) {
+        std::array<int, 2> largest{0, 0}, least{0, 0};
+        for (std::size_t i = 0; i < row; ++i) {
+          const int q = static_cast<std::int8_t>(codes.bytes()[c * row + i]);
+          if (q > largest[1]) largest[1] = q;
+          if (largest[1] > largest[0]) std::swap(largest[0], largest[1]);
+          if (q < least[1]) least[1] = q;
+          if (least[1] < least[0]) std::swap(least[0], least[1]);
+        }
+        EXPECT_LE(255 * (largest[0] + largest[1]), 32767);
+        EXPECT_GE(255 * (least[0] + least[1]), -32768);
+      }
+    }
+  }
+}
+
+TEST(Static, WhatPassesOnSharesItsScale) {
+  Net n;
+  const V x = n.input("x", {1, 4, 8, 8});
+  const V a = n.relu(n.conv(x, 4, 4)), b = n.conv(x, 4, 4);
+  V y = n.concat({a, b});
+  y = n.op("MaxPool", {y},
+           {attr("kernel_shape", build::Ints{2, 2})});  // a range of its own would be narrower
+  n.output(n.linear(n.op("Flatten", {n.conv(y, 8, 2, {.kernel = 7, .pad = 0})}), 2, 3));
+  Model model = n.done();
+  run(model);
+  const float in = scale_before(model, "Concat", 0, 0);
+  EXPECT_FLOAT_EQ(in, 16.0F / 255);  // of [-8, 8], although a alone is [0, 8]
+  EXPECT_EQ(scale_before(model, "Concat", 0, 1), in);
+  EXPECT_EQ(scale_before(model, "MaxPool", 0, 0), in);
+  EXPECT_EQ(scale_before(model, "Conv", 2, 0), in);
+}
+
+TEST(Static, WhatIsLeftOutStaysInFloatWithAReason) {
+  Model model = residual();
+  const PassResult r = run(model, "generic", {"op:Gemm"});
+  EXPECT_EQ(r.done, 3);
+  ASSERT_EQ(r.skipped, 1);
+  EXPECT_THAT(r.layers[0].detail, HasSubstr("left out"));
+  for (const Node& node : model.graph->nodes()) {
+    const bool whole = !node.is("Gemm") || node.input(1)->initializer();
+    EXPECT_TRUE(whole) << node.op();
+  }
+}
+
+TEST(Static, WithoutRangesNothingIsDone) {
+  Model model = residual();
+  PassContext context;
+  prepare_static(model, context);
+  EXPECT_THROW(quantize_static(model, {}, options_for("generic"), context), Error);
+}
+
+TEST(Static, ObservedValuesAreThoseThatGetScales) {
+  Model model = residual();
+  PassContext context;
+  prepare_static(model, context);
+  const auto names = values_to_observe(model, options_for("generic"), context);
+  Ranges ranges;
+  for (const std::string& name : names) ranges[name] = {-1, 1};
+  PassContext again;
+  quantize_static(model, ranges, options_for("generic"), again);
+  EXPECT_EQ(again.result.done, 4);
+  EXPECT_EQ(again.result.skipped, 0);
+}
+
+TEST(Static, ATinyWeightWithALargeBiasFits32Bits) {
+  Net n;
+  const std::vector<float> w = {1e-9F, 1e-9F, 1, -1};
+  const std::vector<float> b = {100, 1};
+  const V x = n.input("x", {1, 2, 2, 2});
+  n.output(n.conv_with(x, n.constant(Tensor::of({2, 2, 1, 1}, std::span(w))),
+                       n.constant(Tensor::of({2}, std::span(b))), {.kernel = 1}));
+  Model model = n.done();
+  run(model);
+  for (const Node& node : model.graph->nodes()) {
+    if (!node.is("Conv")) continue;
+    const Node& bias = *node.input(2)->producer();
+    const std::vector<double> q = to_doubles(*constant_of(*bias.input(0)));
+    const std::vector<float> s = to_floats(*constant_of(*bias.input(1)));
+    EXPECT_LT(std::abs(q[0]), 2147483647.0);
+    EXPECT_NEAR(q[0] * static_cast<double>(s[0]), 100, 1e-4);
+  }
+}
+
+TEST(Ranges, FilesAreReadAndBadOnesNamed) {
+  const judge::TempFolder folder;
+  const auto file = [&](const std::string& text) {
+    std::ofstream(folder.file("r.json")) << text;
+    return folder.file("r.json");
+  };
+  const Ranges r = read_ranges(file("{\"x\": [-1, 2.5], \"y\": [0, 0]}"));
+  EXPECT_EQ(r.at("x").low, -1);
+  EXPECT_EQ(r.at("x").high, 2.5F);
+  for (const char* bad :
+       {"[1, 2]", "{\"x\": [2, 1]}", "{\"x\": [1]}", "{\"x\": [0, .inf]}", "{\"x\": \"no\"}", "{"})
+    EXPECT_THROW(read_ranges(file(bad)), Error) << bad;
+  EXPECT_THROW(read_ranges(folder.file("none")), Error);
+}
+
+TEST(StaticReferee, EveryTargetLoadsAndComputesNearly) {
+  REQUIRE_REFEREE();
+  const Model before = residual();
+  for (const std::string& target : target_names()) {
+    Model after = before.clone();
+    run(after, target);
+    const judge::Difference d = judge::difference(before, after);
+    EXPECT_EQ(d.error, "") << target;
+    EXPECT_GT(d.reply.value("sqnr_db", 0.0), 10) << target;
+    EXPECT_GT(d.max_abs, 0) << target;
+  }
+}
+
+TEST(StaticReferee, OnnxRuntimeFusesConvolutionsAndSums) {
+  REQUIRE_REFEREE();
+  for (const char* target : {"generic", "ort-cpu", "ort-cpu-avx2"}) {
+    Model model = residual();
+    run(model, target);
+    const nlohmann::json ops = judge::optimized_ops(model);
+    EXPECT_EQ(ops.value("QLinearConv", 0), 3) << ops;
+    EXPECT_EQ(ops.value("QLinearAdd", 0), 1) << ops;
+    EXPECT_EQ(ops.value("Conv", 0), 0) << ops;
+    EXPECT_EQ(ops.value("Relu", 0), 0) << ops;
+  }
+}
+
+}  // namespace
+}  // namespace compressor::quantize
