@@ -21,13 +21,14 @@ class Quantize : public Pass {
 
   Option<std::string> mode{*this, "mode", "weight-only",
                            "weight-only: weights, with arithmetic in float; static: weights and activations, "
-                           "with scales from --ranges",
-                           Choices{{"weight-only", "static"}}};
+                           "with scales from --ranges; dynamic: products, with scales found while they run",
+                           Choices{{"weight-only", "static", "dynamic"}}};
   Option<std::string> ranges{*this, "ranges", "",
                              "for mode static: YAML or JSON file of what values hold (name: [low, high])"};
-  Option<std::string> target{*this, "target", "generic",
-                             "for mode static: the runtime whose kernels decide what is quantized, and how",
-                             Choices{{"generic", "ort-cpu", "ort-cpu-avx2", "trt", "tflite"}}};
+  Option<std::string> target{
+      *this, "target", "generic",
+      "for modes static and dynamic: the runtime whose kernels decide what is quantized, and how",
+      Choices{{"generic", "ort-cpu", "ort-cpu-avx2", "trt", "tflite"}}};
   Option<std::string> bits{*this, "bits", "8", "bits of a weight", Choices{{"8", "4", "2"}}};
   Option<std::string> type{*this, "type", "auto",
                            "type of the codes; auto: signed when symmetric, else unsigned",

@@ -1,6 +1,7 @@
 // quantize: check the options and hand over to the mode.
 #include "compressor/passes/quantize.h"
 
+#include "passes/quantize/dynamic.h"
 #include "passes/quantize/static_qdq.h"
 #include "passes/quantize/weight_only.h"
 
@@ -51,8 +52,10 @@ WeightOnlyOptions weight_options(const Quantize& q) {
   return o;
 }
 
-void check_static(const Quantize& q) {
-  if (!q.ranges.is_set()) {
+void check_scales(const Quantize& q) {
+  if (*q.mode == "dynamic" && q.ranges.is_set())
+    throw Error::usage("--ranges goes with --mode static only: mode dynamic measures while it runs");
+  if (*q.mode == "static" && !q.ranges.is_set()) {
     throw Error::usage(
         "--mode static needs --ranges: this version does not run models, so that it cannot measure what "
         "values "
@@ -64,18 +67,19 @@ void check_static(const Quantize& q) {
         static_cast<const OptionBase*>(&q.symmetric), static_cast<const OptionBase*>(&q.asymmetric),
         static_cast<const OptionBase*>(&q.storage)}) {
     if (option->is_set())
-      throw Error::usage("--{} does not go with --mode static: the target decides", option->name());
+      throw Error::usage("--{} does not go with --mode {}: the target decides", option->name(), *q.mode);
   }
   if (*q.clip == "hqq")
-    throw Error::usage("--clip hqq does not go with --mode static: its weights are symmetric");
+    throw Error::usage("--clip hqq does not go with --mode {}: its weights are symmetric", *q.mode);
 }
 
 }  // namespace
 
 void Quantize::check() const {
-  if (*mode == "static") return check_static(*this);
+  if (*mode != "weight-only") return check_scales(*this);
   if (ranges.is_set() || target.is_set())
-    throw Error::usage("--{} goes with --mode static only", ranges.is_set() ? ranges.name() : target.name());
+    throw Error::usage("--{} does not go with --mode weight-only",
+                       ranges.is_set() ? ranges.name() : target.name());
   if (*symmetric && *asymmetric) throw Error::usage("--symmetric, --asymmetric: expected one of them");
   if (type.is_set() && *type != "auto" && bits.is_set() && bits_of(*this) != std::stoi(*bits))
     throw Error::usage("--type {} has {} bits, and --bits says {}", *type, bits_of(*this), *bits);
@@ -106,9 +110,10 @@ void Quantize::check() const {
 }
 
 void Quantize::run(Model& model, PassContext& context) {
+  const quantize::StaticOptions options{quantize::target_of(*target),
+                                        *clip == "mse" ? Clip::kMse : Clip::kMinMax};
+  if (*mode == "dynamic") return quantize::quantize_dynamic(model, options, context);
   if (*mode == "static") {
-    const quantize::StaticOptions options{quantize::target_of(*target),
-                                          *clip == "mse" ? Clip::kMse : Clip::kMinMax};
     const quantize::Ranges known = quantize::read_ranges(*ranges);
     quantize::prepare_static(model, context);
     return quantize::quantize_static(model, known, options, context);

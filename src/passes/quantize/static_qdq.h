@@ -72,6 +72,9 @@ std::optional<WeightSpot> weight_spot(const Model& model, const Node& node);
 /// since 255 * 128 = 32640 <= 32767.
 float pair_safe_scale(std::span<const float> channel);
 
+/// The weight on its grid, one scale a channel: what quantize_node_weights stores.
+codec::Grid weight_grid(const Tensor& weight, const WeightSpot& spot, const StaticOptions& options);
+
 /// Puts DequantizeLinear before the weight and the bias of `node`. `input` is the grid of its first input.
 /// Returns one line for the report.
 std::string quantize_node_weights(Model& model, const Node& node, const WeightSpot& spot, const Affine& input,

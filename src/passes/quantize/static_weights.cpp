@@ -159,6 +159,16 @@ std::optional<WeightSpot> weight_spot(const Model& model, const Node& node) {
   return spot;
 }
 
+codec::Grid weight_grid(const Tensor& weight, const WeightSpot& spot, const StaticOptions& options) {
+  codec::Grid grid;
+  grid.shape = weight.shape;
+  grid.blocks = blocks_along(weight.shape, spot.axis);
+  const std::vector<ChannelGrid> grids = channel_grids(weight, spot, options);
+  for (const ChannelGrid& g : grids) grid.scale.push_back(g.scale);
+  grid.codes = encode_channels(weight, grid.blocks, grids);
+  return grid;
+}
+
 std::string quantize_node_weights(Model& model, const Node& node, const WeightSpot& spot, const Affine& input,
                                   const StaticOptions& options) {
   Graph& graph = *model.graph;
