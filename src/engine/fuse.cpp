@@ -124,7 +124,8 @@ class Fuser {
 
   /// + r of the same shape, computed before the step.
   bool add_sum(std::size_t at, Step& first, const Step& sum) {
-    if (!sum.node->is("Add") || sum.opset < 7 || sum.inputs.size() != 2) return false;
+    const bool adds = (sum.node->is("Add") && sum.opset >= 7) || sum.node->is("Sum");
+    if (!adds || sum.inputs.size() != 2) return false;
     const std::size_t other = sum.inputs[0].up == 0 && sum.inputs[0].slot == first.outputs[0] ? 1 : 0;
     const Ref r = sum.inputs[other];
     if (r.slot == first.outputs[0] && r.up == 0) return false;

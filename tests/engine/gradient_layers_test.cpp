@@ -138,8 +138,8 @@ TEST(BatchNormGradient, OfTheTrainingForm) {
 TEST(LayerGradient, OfABlockWithCheckpoints) {
   Net net;
   V x = net.input("x", {3, 3, 8, 8});
-  V y = net.relu(net.bn(net.conv(x, 3, 6), 6));
-  y = net.op("MaxPool", {y}, {k2, by2});
+  V y = net.sigmoid(net.bn(net.conv(x, 3, 6), 6));
+  y = net.op("AveragePool", {y}, {k2, by2});
   y = net.add(y, net.bn(net.conv(net.op("Sigmoid", {y}), 6, 6), 6));
   net.output(net.op("GlobalAveragePool", {y}));
   const Model model = net.done();

@@ -4,6 +4,7 @@
 
 #include "ops/movement.h"
 #include "ops/quantized.h"
+#include "ops/run_quantize.h"
 
 namespace compressor::ops {
 namespace {
@@ -222,6 +223,11 @@ void channels(ChannelContext& ctx) {
   ctx.pass_all(0, 0);
 }
 
+bool run(RunContext& ctx) {
+  const DType zero_type = ctx.has(2) ? ctx.dtype(2) : DType::kUndefined;
+  return run_quantize(ctx, quantized_type(ctx.node(), ctx.has(2) ? &zero_type : nullptr));
+}
+
 }  // namespace
 
 void register_quantize_linear(OpTable& table) {
@@ -230,13 +236,15 @@ void register_quantize_linear(OpTable& table) {
              .infer = infer_quantize,
              .cost = cost_elementwise,
              .compute = quantize,
-             .channels = channels});
+             .channels = channels,
+             .run = run});
   table.add({.type = "DequantizeLinear",
              .since = 10,
              .infer = infer_dequantize,
              .cost = cost_elementwise,
              .compute = dequantize,
-             .channels = channels});
+             .channels = channels,
+             .run = run_dequantize});
   table.add({.type = "DynamicQuantizeLinear",
              .since = 11,
              .infer = infer_dynamic,
