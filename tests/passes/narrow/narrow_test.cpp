@@ -1,0 +1,108 @@
+// narrow_test: float32 before, float16 after, with casts where the two meet.
+#include "compressor/passes/narrow.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "builder.h"
+#include "compressor/onnx/load.h"
+#include "compressor/ops/facts.h"
+#include "referee.h"
+
+namespace compressor {
+namespace {
+
+using build::Net;
+using build::V;
+using testing::HasSubstr;
+
+Model small() {
+  Net n;
+  V x = n.cbr(n.input("x", {1, 3, 8, 8}), 3, 8);
+  x = n.resize2(n.conv(x, 8, 8, {.bias = true}));
+  x = n.mul(x, n.constant_node(n.weight({1})));
+  n.output(n.softmax(n.linear(n.gap(x), 8, 5)));
+  return n.done();
+}
+
+PassResult run(Model& model, bool keep_io, const std::vector<std::string>& exclude = {}) {
+  PassContext context;
+  context.filter = NodeFilter({}, exclude);
+  narrow_to_half(model, {.keep_io_types = keep_io}, context);
+  model.verify();
+  return std::move(context.result);
+}
+
+std::int64_t count(const Model& model, std::string_view op) {
+  std::int64_t n = 0;
+  for (const Node& node : model.graph->nodes()) n += node.is(op) ? 1 : 0;
+  return n;
+}
+
+TEST(Narrow, WeightsAreHalvesAndTheInterfaceFollows) {
+  Model model = small();
+  run(model, false);
+  EXPECT_EQ(count(model, "Cast"), 0);
+  EXPECT_EQ(model.graph->inputs()[0]->type().dtype, DType::kFloat16);
+  EXPECT_EQ(infer_facts(model).of(*model.graph->outputs()[0]).dtype, DType::kFloat16);
+  for (const Value* v : model.graph->initializers()) {
+    const bool scales = v->initializer()->size() == 4 && v->initializer()->rank() == 1;  // of Resize
+    EXPECT_TRUE(scales || v->uses().empty() || v->initializer()->dtype == DType::kFloat16) << v->name();
+  }
+}
+
+TEST(Narrow, TheInterfaceStaysWhenAsked) {
+  Model model = small();
+  const std::string name = model.graph->outputs()[0]->name();
+  run(model, true);
+  EXPECT_EQ(count(model, "Cast"), 2);
+  EXPECT_EQ(model.graph->inputs()[0]->type().dtype, DType::kFloat);
+  EXPECT_EQ(model.graph->outputs()[0]->name(), name);
+  EXPECT_EQ(infer_facts(model).of(*model.graph->outputs()[0]).dtype, DType::kFloat);
+}
+
+TEST(Narrow, WhatIsKeptReadsFloats) {
+  Model model = small();
+  const PassResult r = run(model, true, {"op:Softmax"});
+  EXPECT_EQ(r.skipped, 1);
+  EXPECT_EQ(count(model, "Cast"), 2);  // behind the input, in front of Softmax
+}
+
+TEST(Narrow, AConstantPastTheRangeKeepsItsReader) {
+  Net n;
+  n.output(n.relu(n.mul(n.input("x", {4}), n.number(1e6F))));
+  Model model = n.done();
+  const PassResult r = run(model, true);
+  EXPECT_EQ(r.done, 1);
+  ASSERT_EQ(r.layers.size(), 1U);
+  EXPECT_THAT(r.layers[0].detail, HasSubstr("past the 65504"));
+}
+
+TEST(NarrowReferee, AnswersNearly) {
+  REQUIRE_REFEREE();
+  const Model before = small();
+  for (const auto& exclude :
+       std::vector<std::vector<std::string>>{{}, {"op:Conv"}, {"op:Resize", "op:Relu"}}) {
+    for (const bool keep_io : {true, false}) {
+      Model after = before.clone();
+      run(after, keep_io, exclude);
+      const judge::Difference d = judge::difference(before, after);
+      EXPECT_EQ(d.error, "");
+      EXPECT_LT(d.max_rel, 0.01);
+    }
+  }
+}
+
+TEST(NarrowLongReferee, RealModelsAnswerNearly) {
+  REQUIRE_REFEREE();
+  REQUIRE_MODELS();
+  for (const std::string& path : judge::real_models()) {
+    Model after = load_model(path);
+    run(after, true);
+    const nlohmann::json check = judge::check_of(after);
+    EXPECT_TRUE(check.value("loads", false)) << path << " " << check.dump();
+  }
+}
+
+}  // namespace
+}  // namespace compressor
