@@ -4,7 +4,7 @@
 Run it with the Python that scripts/referee makes (build/referee/bin/python). Two faces of the same calls:
 
   referee.py serve                      one JSON object a line on stdin, one JSON object a line on stdout
-  referee.py check|run|compare|optimized|accuracy the same, for people; prints one JSON object, exits 0 when "ok" is true
+  referee.py check|run|compare|time|optimized|accuracy the same, for people; prints one JSON object, exits 0 when "ok" is true
 
 A request names its call: {"call": "check", "model": "m.onnx"}. An answer has "ok"; when that is false, "error" says why.
 "id", if a request has one, comes back with its answer. The server never dies on a bad model: the work is done in a
@@ -17,6 +17,8 @@ child process, which is started again when a model crashes it. A number that is 
                                         -> inputs, outputs: [{name, dtype, shape, finite, mean, absmax}]
   compare  {a, b, [seed, samples, shapes, dims, feeds]}
                                         -> max_abs, max_rel, sqnr_db, agree, shapes_equal, finite, outputs: [the same for each]
+  time     {model, [seed, rounds, shapes, dims]}
+                                        -> median_ms, fastest_ms of as many rounds (10), after one that does not count
   optimized {model}                     -> ops: {operator: how many} of the graph as ONNX Runtime runs it
   accuracy {model, dataset, [path, limit, batch, scale, mean, std]}
                                         -> top1 (percent), correct, count
@@ -224,6 +226,20 @@ def call_run(req):
     return r
 
 
+def call_time(req):
+    import time
+    s = session(req["model"], req)
+    feed = make_inputs(s, req, int(req.get("seed") or 0))
+    rounds = int(req.get("rounds") or 10)
+    times = []
+    for _ in range(max(1, rounds) + 1):
+        start = time.perf_counter()
+        s.run(None, feed)
+        times.append((time.perf_counter() - start) * 1e3)
+    times = sorted(times[1:])
+    return {"median_ms": times[len(times) // 2], "fastest_ms": times[0]}
+
+
 def call_optimized(req):
     import collections
     import tempfile
@@ -409,7 +425,7 @@ def call_accuracy(req):
     return {"dataset": name, "top1": round(100.0 * correct / len(images), 4), "correct": correct, "count": len(images)}
 
 
-CALLS = {"ping": call_ping, "check": call_check, "run": call_run, "compare": call_compare, "optimized": call_optimized,
+CALLS = {"ping": call_ping, "check": call_check, "run": call_run, "compare": call_compare, "time": call_time, "optimized": call_optimized,
          "accuracy": call_accuracy}
 
 
@@ -518,7 +534,7 @@ def floats(text):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    sub = p.add_subparsers(dest="call", required=True, metavar="serve|ping|check|run|compare|optimized|accuracy")
+    sub = p.add_subparsers(dest="call", required=True, metavar="serve|ping|check|run|compare|time|optimized|accuracy")
     sub.add_parser("serve")
     sub.add_parser("worker")
     sub.add_parser("ping")
@@ -532,6 +548,9 @@ def main():
     inputs.add_argument("--feeds", metavar="FILE.npz", help="inputs by name, in place of random ones")
     q = sub.add_parser("check", parents=[common])
     q.add_argument("model")
+    q = sub.add_parser("time", parents=[common, inputs])
+    q.add_argument("model")
+    q.add_argument("--rounds", type=int)
     q = sub.add_parser("optimized", parents=[common])
     q.add_argument("model")
     q = sub.add_parser("run", parents=[common, inputs])
