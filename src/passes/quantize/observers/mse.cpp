@@ -1,0 +1,46 @@
+// mse: the range with the least squared error on the grid: each end is drawn in step by step, in turns.
+#include <cmath>
+
+#include "passes/quantize/observer.h"
+
+namespace compressor::quantize {
+namespace {
+
+constexpr int kSteps = 100;
+constexpr double kLeast = 0.1;  ///< of the range that was seen
+constexpr int kRounds = 3;
+
+ValueRange range(const ValueStatistics& seen, const ObserverSettings& settings) {
+  double low = std::min(0.0, static_cast<double>(seen.all.min));
+  double high = std::max(0.0, static_cast<double>(seen.all.max));
+  if (seen.histogram.total() == 0) return {seen.all.min, seen.all.max};
+  const double widest_low = low;
+  const double widest_high = high;
+  double best = grid_error(seen, low, high, settings.levels);
+  for (int round = 0; round < kRounds; ++round) {
+    const double before = best;
+    for (const bool upper : {true, false}) {
+      const double end = upper ? widest_high : widest_low;
+      if (end == 0) continue;
+      for (int i = 0; i <= kSteps; ++i) {
+        const double cut = end * (1 - (1 - kLeast) * i / kSteps);
+        const double error = upper ? grid_error(seen, low, cut, settings.levels)
+                                   : grid_error(seen, cut, high, settings.levels);
+        if (error >= best) continue;
+        best = error;
+        (upper ? high : low) = cut;
+      }
+    }
+    if (best == before) break;
+  }
+  return {static_cast<float>(low), static_cast<float>(high)};
+}
+
+}  // namespace
+
+void register_mse(ObserverTable& table);
+void register_mse(ObserverTable& table) {
+  table.push_back({.name = "mse", .summary = "least squared error of rounding and clipping", .range = range});
+}
+
+}  // namespace compressor::quantize
