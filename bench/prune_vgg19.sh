@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # prune_vgg19: 50 % weight pruning of a 574 MB VGG-19 against copying the file with fsync, alternating, medians.
+# quantize_vgg19.sh runs it for weights of 8 bits.
 #
 #   bench/prune_vgg19.sh [LIGHT_VGG19.onnx] [more flags of prune]
 #
 # The topology (default: onnx_light/light_vgg19.onnx in COMPRESSOR_MODELS or ../shared/models) gets seeded weights
-# first. Needs the referee's Python (scripts/referee) to make the file. Environment: COMPRESSOR (the program, default
+# first. COMMAND and BOUND: what runs, and its bound. Needs the referee's Python (scripts/referee) to make the file. Environment: COMPRESSOR (the program, default
 # build/release/bin/compressor), ROUNDS (5), WORK (build/bench, on the disk to be measured).
 # Wanted: ratio at most 1.5; peak memory at most 256 MB plus the largest tensor (411 MB).
 set -euo pipefail
@@ -17,6 +18,8 @@ if [[ $# -gt 0 && $1 != -* ]]; then
 fi
 program=${COMPRESSOR:-$root/build/release/bin/compressor}
 python=${COMPRESSOR_REFEREE:-$root/build/referee/bin/python}
+command=${COMMAND:-prune --granularity weight --ratio 0.5}
+bound=${BOUND:-1.5}
 rounds=${ROUNDS:-5}
 work=${WORK:-$root/build/bench}
 input=$work/vgg19.onnx
@@ -51,18 +54,17 @@ for ((i = 0; i < rounds; ++i)); do
 
   settle
   start=$(microseconds)
-  /usr/bin/time -f %M -o "$work/peak" "$program" prune --granularity weight --ratio 0.5 -q "$input" \
-    -o "$work/pruned.onnx" "$@" >/dev/null
+  /usr/bin/time -f %M -o "$work/peak" "$program" $command -q "$input" -o "$work/pruned.onnx" "$@" >/dev/null
   prune_times+=($(($(microseconds) - start)))
   peaks+=("$(tail -n 1 "$work/peak")")
-  echo "round $((i + 1)): copy ${copy_times[-1]} us, prune ${prune_times[-1]} us, peak ${peaks[-1]} KiB" >&2
+  echo "round $((i + 1)): copy ${copy_times[-1]} us, ${command%% *} ${prune_times[-1]} us, peak ${peaks[-1]} KiB" >&2
 done
 rm -f "$work/copy.onnx" "$work/pruned.onnx" "$work/peak"
 
 copy=$(printf '%s\n' "${copy_times[@]}" | median)
 prune=$(printf '%s\n' "${prune_times[@]}" | median)
 peak=$(printf '%s\n' "${peaks[@]}" | sort -n | tail -n 1)
-awk -v c="$copy" -v p="$prune" -v m="$peak" -v r="$rounds" 'BEGIN {
-  printf "copy with fsync %.2f s, prune %.2f s, ratio %.2f (at most 1.5); peak memory %.0f MB (medians of %d, largest peak)\n",
-         c / 1e6, p / 1e6, p / c, m * 1024 / 1e6, r
+awk -v c="$copy" -v p="$prune" -v m="$peak" -v r="$rounds" -v b="$bound" -v n="${command%% *}" 'BEGIN {
+  printf "copy with fsync %.2f s, %s %.2f s, ratio %.2f (at most %.1f); peak memory %.0f MB (medians of %d, largest peak)\n",
+         c / 1e6, n, p / 1e6, p / c, b, m * 1024 / 1e6, r
 }'

@@ -92,9 +92,32 @@ void set_reader(Weight& w) {
   }
 }
 
+/// Codes of fewer bits than a byte are packed in uint8 where the model unpacks them itself: how many lie in
+/// one.
+///   bytes -> Cast -> Gather(table [256, n])      n
+///   bytes -> MatMulNBits(bits)                   8 / bits
+std::uint64_t packed_in_byte(const Value& value) {
+  for (const Use& use : value.uses()) {
+    if (!use.node) continue;
+    if (use.node->domain() == "com.microsoft" && use.node->op() == "MatMulNBits" && use.index == 1) {
+      const std::int64_t width = use.node->int_or("bits", 4);
+      return width == 2 || width == 4 ? static_cast<std::uint64_t>(8 / width) : 1;
+    }
+    const Value* index = use.node->is("Cast") ? use.node->output(0) : nullptr;
+    if (!index || index->uses().size() != 1 || !index->uses()[0].node) continue;
+    const Node& gather = *index->uses()[0].node;
+    if (!gather.is("Gather") || gather.input(1) != index || !gather.input(0)) continue;
+    const auto table = constant_of(*gather.input(0));
+    if (table && table->rank() == 2 && table->shape[0] == 256 && table->shape[1] > 1)
+      return static_cast<std::uint64_t>(table->shape[1]);
+  }
+  return 1;
+}
+
 void add(std::vector<Weight>& list, const Value& value, DType dtype, const Dims& shape, std::uint64_t bytes) {
   Weight w{.value = &value, .dtype = dtype, .elements = num_elements(shape), .bytes = bytes};
   w.parameter = is_parameter(value, dtype, static_cast<std::int64_t>(shape.size()));
+  if (dtype == DType::kUint8) w.elements *= packed_in_byte(value);
   set_reader(w);
   list.push_back(w);
 }

@@ -52,6 +52,25 @@ TEST_F(ProfileTest, AWeightThatTwoNodesReadCountsOnce) {
   EXPECT_EQ(p.layers[0].in, "2x4");
 }
 
+TEST_F(ProfileTest, PackedWeightsCountByTheirNumbers) {
+  const Tensor bytes = Tensor::of(DType::kUint8, {6}, std::vector<double>(6, 0));
+  const Value* packed = g().add_initializer("packed", bytes);
+  const Value* table = g().add_initializer("table", zeros({256, 2}));
+  const Value* index = add("Cast", {packed}, "index");
+  g().set_attribute(*index->producer(), {"to", std::int64_t{6}});
+  add("Gather", {table, index}, "w");
+  const Value* plain = g().add_initializer("plain", bytes);
+  add("DequantizeLinear", {plain, g().add_initializer("scale", zeros({}))}, "v");
+  for (const Weight& w : weights(model)) {
+    if (w.value == packed) {
+      EXPECT_EQ(w.elements, 12U);
+    }
+    if (w.value == plain) {
+      EXPECT_EQ(w.elements, 6U);
+    }
+  }
+}
+
 TEST_F(ProfileTest, ShapesAndIndicesAreNoParameters) {
   const Value* x = g().add_input("x", Type::tensor(DType::kFloat, {2, 4}));
   const std::vector<std::int64_t> target{4, 2};

@@ -15,9 +15,9 @@ struct Weight {
   const Node* reader = nullptr;  ///< the first node that reads it, or null
   std::size_t input = 0;         ///< at which of the reader's inputs
   DType dtype = DType::kUndefined;
-  std::uint64_t elements = 0;
-  std::uint64_t bytes = 0;  ///< packed; what it takes in memory, also for a generated one
-  bool generated = false;   ///< not stored in the file
+  std::uint64_t elements = 0;  ///< numbers: of packed bytes those that are in them
+  std::uint64_t bytes = 0;     ///< packed; what it takes in memory, also for a generated one
+  bool generated = false;      ///< not stored in the file
   bool parameter = false;
 };
 

@@ -25,22 +25,34 @@ constexpr std::uint64_t kPanel = 16;          ///< columns that are gathered tog
 
 struct Extent {
   float low = 0, high = 0;
+  double energy = 0;  ///< sum of squares
   bool finite = true;
 };
 
 Extent extent_of(std::span<const float> values) {
-  float low = 0, high = 0, wrong = 0;
-#pragma omp simd reduction(min : low) reduction(max : high) reduction(+ : wrong)
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    low = std::min(low, values[i]);
-    high = std::max(high, values[i]);
-    wrong += values[i] * 0.0F;  // no number for what is infinite or none
+  constexpr std::size_t kStretch = 4096;
+  Extent e;
+  for (std::size_t at = 0; at < values.size(); at += kStretch) {
+    const float* x = values.data() + at;
+    const std::size_t n = std::min(kStretch, values.size() - at);
+    float low = 0, high = 0, wrong = 0, sum = 0;
+#pragma omp simd reduction(min : low) reduction(max : high) reduction(+ : wrong, sum)
+    for (std::size_t i = 0; i < n; ++i) {
+      low = std::min(low, x[i]);
+      high = std::max(high, x[i]);
+      wrong += x[i] * 0.0F;  // no number for what is infinite or none
+      sum += x[i] * x[i];
+    }
+    e.low = std::min(e.low, low);
+    e.high = std::max(e.high, high);
+    e.energy += static_cast<double>(sum);
+    e.finite = e.finite && wrong == 0.0F;
   }
-  return {low, high, wrong == 0.0F};
+  return e;
 }
 
 Extent joined(const Extent& a, const Extent& b) {
-  return {std::min(a.low, b.low), std::max(a.high, b.high), a.finite && b.finite};
+  return {std::min(a.low, b.low), std::max(a.high, b.high), a.energy + b.energy, a.finite && b.finite};
 }
 
 /// The axis behind which blocks are whole; blocks are then contiguous and follow each other in memory.
@@ -113,7 +125,7 @@ class Fitter {
     }
     const Affine a = fit_block(values, e.low, e.high, options_);
     set(block, a);
-    losses_[block] = {energy(values), squared_error(values, a, options_.codes)};
+    losses_[block] = {e.energy, squared_error(values, a, options_.codes)};
   }
 
   /// Calls visit(task, offset in the stretch, values) for a stretch of memory, tasks in parallel.
@@ -182,15 +194,12 @@ class Fitter {
     }
     const Affine a = fit_block(sample, all.low, all.high, options_);
     set(block, a);
-    std::vector<Loss> losses(tasks);
+    std::vector<double> noise(tasks);
     read_in_tasks(first, length, [&](std::size_t task, std::uint64_t, std::span<const float> values) {
-      losses[task].signal += energy(values);
-      losses[task].noise += squared_error(values, a, options_.codes);
+      noise[task] += squared_error(values, a, options_.codes);
     });
-    for (const Loss& loss : losses) {
-      losses_[block].signal += loss.signal;
-      losses_[block].noise += loss.noise;
-    }
+    losses_[block].signal = all.energy;
+    for (const double n : noise) losses_[block].noise += n;
   }
 
   void load(const Floats& to, std::uint64_t first, std::uint64_t length) const {

@@ -26,9 +26,7 @@ struct FitOptions {
 Affine fit_block(std::span<const float> values, float low, float high, const FitOptions& options);
 /// The least l_0.7 error starting from `start`: hqq.cpp.
 Affine hqq(std::span<const float> values, const Affine& start, const CodeRange& codes);
-/// Sum of x^2, as all sums here: floats in short stretches, these as doubles.
-double energy(std::span<const float> values);
-/// Sum of (x - q(x))^2.
+/// Sum of (x - q(x))^2: floats in short stretches, these as doubles.
 double squared_error(std::span<const float> values, const Affine& affine, const CodeRange& codes);
 /// The scale with the least squared error for the codes that `affine` gives.
 float least_squares_scale(std::span<const float> values, const Affine& affine, const CodeRange& codes);

@@ -41,15 +41,6 @@ double over_pieces(std::span<const float> values, Piece&& piece) {
 
 }  // namespace
 
-double energy(std::span<const float> values) {
-  return over_pieces(values, [](const float* x, std::size_t n) {
-    float sum = 0;
-#pragma omp simd reduction(+ : sum)
-    for (std::size_t i = 0; i < n; ++i) sum += x[i] * x[i];
-    return sum;
-  });
-}
-
 double squared_error(std::span<const float> values, const Affine& affine, const CodeRange& codes) {
   const Bounds b = bounds_of(affine, codes);
   const float scale = affine.scale;

@@ -118,7 +118,7 @@ Fit plain_fit(const std::vector<float>& values, const Blocks& blocks, const FitO
     const Affine a = fit_block(m, std::min(0.0F, *low), std::max(0.0F, *high), options);
     fit.scale.push_back(a.scale);
     fit.zero.push_back(a.zero);
-    fit.loss.signal += energy(m);
+    for (const float v : m) fit.loss.signal += static_cast<double>(v) * static_cast<double>(v);
     fit.loss.noise += squared_error(m, a, options.codes);
   }
   return fit;
@@ -141,6 +141,7 @@ TEST(Fit, IsThatOfEveryBlockWhereverItLies) {
       EXPECT_EQ(have.scale, want.scale);
       EXPECT_EQ(have.zero, want.zero);
       EXPECT_DOUBLE_EQ(have.loss.noise, want.loss.noise);
+      EXPECT_NEAR(have.loss.signal, want.loss.signal, want.loss.signal * 1e-6);
     }
   }
   set_threads(0);
