@@ -25,5 +25,7 @@ ResizeInputs resize_inputs(const Node& node, std::int64_t opset);
 std::vector<std::int64_t> resized_axes(const Node& node, std::int64_t rank);
 /// The kernel of Resize and Upsample.
 void compute_resize(ComputeContext& ctx);
+/// Every pixel's gradient goes back by the weights it was made with. Reads the inputs 1 to 3.
+void resize_gradient(GradientContext& ctx);
 
 }  // namespace compressor::ops

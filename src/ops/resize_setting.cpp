@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "ops/axis_back.h"
 #include "ops/resize.h"
 
 namespace compressor::ops {
@@ -125,14 +126,15 @@ std::vector<std::int64_t> resized_axes(const Node& node, std::int64_t rank) {
   return axes;
 }
 
-void compute_resize(ComputeContext& ctx) {
-  const Tensor& x = ctx.in(0);
+namespace {
+
+/// Every axis' lengths and scale, for an input of that shape.
+std::vector<ResizedAxis> plan_of(const ComputeContext& ctx, const Dims& x) {
   const ResizeInputs which = resize_inputs(ctx.node(), ctx.opset());
-  const std::vector<std::int64_t> axes = resized_axes(ctx.node(), x.rank());
-  const Resampling how = how_of(ctx);
-  const bool crop = how.coordinates == Resampling::Coordinates::kTfCropAndResize;
+  const std::vector<std::int64_t> axes = resized_axes(ctx.node(), static_cast<std::int64_t>(x.size()));
+  const bool crop = how_of(ctx).coordinates == Resampling::Coordinates::kTfCropAndResize;
   std::vector<ResizedAxis> all;
-  for (const std::int64_t length : x.shape) all.push_back({.in = length, .out = length});
+  for (const std::int64_t length : x) all.push_back({.in = length, .out = length});
   if (crop && which.roi != 99) {
     const std::vector<float> box = to_floats(ctx.in(which.roi));
     if (box.size() != 2 * axes.size())
@@ -154,7 +156,31 @@ void compute_resize(ComputeContext& ctx) {
     if (axis.out < 0 || (axis.in == 0 && axis.out > 0))
       ctx.fail("cannot bring {} pixels to {}", axis.in, axis.out);
   }
-  ctx.set(0, resize(x, how, all, ctx.node().float_or("extrapolation_value", 0)));
+  return all;
+}
+
+}  // namespace
+
+void compute_resize(ComputeContext& ctx) {
+  const Tensor& x = ctx.in(0);
+  const std::vector<ResizedAxis> all = plan_of(ctx, x.shape);
+  ctx.set(0, resize(x, how_of(ctx), all, ctx.node().float_or("extrapolation_value", 0)));
+}
+
+void resize_gradient(GradientContext& ctx) {
+  std::vector<const Tensor*> inputs{nullptr};
+  for (std::size_t i = 1; i < ctx.num_inputs(); ++i) inputs.push_back(ctx.has(i) ? &ctx.in(i) : nullptr);
+  const ComputeContext settings(ctx.node(), ctx.opset(), std::move(inputs));
+  const Resampling how = how_of(settings);
+  if (how.coordinates == Resampling::Coordinates::kTfCropAndResize) {
+    ctx.fail("the gradient of a crop is not available");
+  }
+  std::vector<std::optional<AxisTaps>> taps;
+  for (const ResizedAxis& axis : plan_of(settings, ctx.in_shape(0))) {
+    const bool stays = axis.in == axis.out && axis.scale == 1;
+    taps.push_back(stays ? std::nullopt : std::optional(resample(how, axis)));
+  }
+  gradient_along_axes(ctx, taps);
 }
 
 }  // namespace compressor::ops

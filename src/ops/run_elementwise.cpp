@@ -1,132 +1,48 @@
 // run_elementwise: strides over both operands in the order of the output's memory, rows in parallel.
 #include "ops/run_elementwise.h"
 
-#include <algorithm>
+#include <cmath>
+#include <cstring>
 
+#include "compressor/kernels/strided.h"
 #include "compressor/ops/activation.h"
-#include "ops/elements.h"
+#include "ops/binary_loops.h"
 
 namespace compressor::ops {
 namespace {
 
-constexpr std::int64_t kParallelFrom = 1 << 15;
-
-/// Axes in the order in which they lie in memory.
-std::vector<std::size_t> memory_order(std::size_t rank, Layout layout) {
-  std::vector<std::size_t> order;
-  for (std::size_t i = 0; i < rank; ++i) order.push_back(i);
-  if (layout == Layout::kChannelsLast && rank > 2)
-    std::rotate(order.begin() + 1, order.begin() + 2, order.end());
-  return order;
-}
-
-/// Lengths and the strides of two operands, outermost first, neighbours merged.
-struct Loops {
-  std::vector<std::int64_t> n, a, b;
-
-  void add(std::int64_t length, std::int64_t stride_a, std::int64_t stride_b) {
-    if (length == 1) return;
-    if (!n.empty() && a.back() == stride_a * length && b.back() == stride_b * length) {
-      n.back() *= length;
-      a.back() = stride_a;
-      b.back() = stride_b;
-      return;
-    }
-    n.push_back(length);
-    a.push_back(stride_a);
-    b.push_back(stride_b);
-  }
-};
-
-/// Strides of an operand along the output's axes; 0 where it repeats.
-Strides strides_in(const Dims& shape, Layout layout, const Dims& out) {
-  Strides strides(out.size(), 0);
-  const std::size_t lead = out.size() - shape.size();
-  std::int64_t step = 1;
-  const auto order = memory_order(shape.size(), layout);
-  for (std::size_t k = order.size(); k-- > 0;) {
-    const std::size_t axis = order[k];
-    if (shape[axis] != 1) strides[lead + axis] = step;
-    step *= shape[axis];
-  }
-  return strides;
-}
-
+/// f(d, input i), d being of the shape of output 0 and in `layout`.
 template <class F>
-void row(const float* a, std::int64_t sa, const float* b, std::int64_t sb, float* y, std::int64_t n, F f) {
-  if (sa == 1 && sb == 1) {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i], b[i]);
-  } else if (sa == 1 && sb == 0) {
-    const float v = *b;
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i], v);
-  } else if (sa == 0 && sb == 1) {
-    const float v = *a;
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(v, b[i]);
-  } else {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i * sa], b[i * sb]);
-  }
-}
-
-template <class F>
-void loops(const Loops& l, const float* a, const float* b, float* y, F f) {
-  std::int64_t inner = l.n.empty() ? 1 : l.n.back();
-  const std::int64_t sa = l.n.empty() ? 0 : l.a.back();
-  const std::int64_t sb = l.n.empty() ? 0 : l.b.back();
-  std::int64_t outer = 1;
-  for (std::size_t i = 0; i + 1 < l.n.size(); ++i) outer *= l.n[i];
-  // One long row is cut so that threads share it.
-  const std::int64_t cuts =
-      outer == 1 && inner > 2 * kParallelFrom ? (inner + kParallelFrom - 1) / kParallelFrom : 1;
-  const std::int64_t length = cuts == 1 ? inner : kParallelFrom;
-#pragma omp parallel for schedule(static) if (outer * inner > kParallelFrom)
-  for (std::int64_t o = 0; o < outer * cuts; ++o) {
-    std::int64_t rest = o / cuts;
-    const std::int64_t skip = (o % cuts) * length;
-    std::int64_t at_a = skip * sa;
-    std::int64_t at_b = skip * sb;
-    for (std::size_t i = l.n.size() > 0 ? l.n.size() - 1 : 0; i-- > 0;) {
-      at_a += rest % l.n[i] * l.a[i];
-      at_b += rest % l.n[i] * l.b[i];
-      rest /= l.n[i];
-    }
-    row(a + at_a, sa, b + at_b, sb, y + o / cuts * inner + skip, std::min(length, inner - skip), f);
-  }
-}
-
-void apply(Arithmetic op, const Loops& l, const float* a, const float* b, float* y) {
-  switch (op) {
-    case Arithmetic::kAdd:
-      return loops(l, a, b, y, [](float p, float q) { return p + q; });
-    case Arithmetic::kSub:
-      return loops(l, a, b, y, [](float p, float q) { return p - q; });
-    case Arithmetic::kMul:
-      return loops(l, a, b, y, [](float p, float q) { return p * q; });
-    case Arithmetic::kDiv:
-      return loops(l, a, b, y, [](float p, float q) { return p / q; });
-  }
-}
-
-Loops plan(const Dims& shape, Layout layout, const Dims& a, Layout la, const Dims& b, Layout lb) {
-  const Strides sa = strides_in(a, la, shape);
-  const Strides sb = strides_in(b, lb, shape);
-  Loops l;
-  for (const std::size_t axis : memory_order(shape.size(), layout)) l.add(shape[axis], sa[axis], sb[axis]);
-  return l;
-}
-
-/// y = a op b for float tensors in plain order.
-Tensor calculate(Arithmetic op, const Tensor& a, const Tensor& b) {
-  Tensor y;
-  y.dtype = DType::kFloat;
-  y.shape = broadcast_shape(a.shape, b.shape);
-  const kernels::Buffer buffer(num_elements(y.shape) * sizeof(float));
-  const BytesView va = a.bytes.view();
-  const BytesView vb = b.bytes.view();
-  apply(op, plan(y.shape, Layout::kPlain, a.shape, Layout::kPlain, b.shape, Layout::kPlain),
-        reinterpret_cast<const float*>(va.data()), reinterpret_cast<const float*>(vb.data()),
-        buffer.as<float>());
+Tensor with_operand(GradientContext& ctx, const Tensor& d, Layout layout, std::size_t i, F f) {
+  const Dims& shape = ctx.out_shape(0);
+  const Layout other = ctx.in_shape(i) == shape ? layout : Layout::kPlain;
+  const kernels::Buffer buffer(num_elements(shape) * sizeof(float));
+  const BytesView view = d.bytes.view();
+  loops(plan(shape, layout, shape, layout, ctx.in_shape(i), other),
+        reinterpret_cast<const float*>(view.data()), ctx.in_floats(i, other), buffer.as<float>(), f);
+  Tensor y = d;
   y.bytes = buffer.bytes();
   return y;
+}
+
+Tensor product_of(const Tensor& a, const Tensor& b) {
+  const kernels::Buffer buffer(a.bytes.size());
+  const BytesView va = a.bytes.view();
+  const BytesView vb = b.bytes.view();
+  const auto n = static_cast<std::int64_t>(a.size());
+  loops(plan({n}, Layout::kPlain, {n}, Layout::kPlain, {n}, Layout::kPlain),
+        reinterpret_cast<const float*>(va.data()), reinterpret_cast<const float*>(vb.data()),
+        buffer.as<float>(), [](float p, float q) { return p * q; });
+  Tensor y = a;
+  y.bytes = buffer.bytes();
+  return y;
+}
+
+float power(float a, float b) {
+  if (b == 2) return a * a;
+  if (b == 3) return a * a * a;
+  if (b == 0.5F) return std::sqrt(a);
+  return std::pow(a, b);
 }
 
 }  // namespace
@@ -166,82 +82,94 @@ void activation_gradient(GradientContext& ctx, const Activation& f) {
 }
 
 bool run_arithmetic(RunContext& ctx, Arithmetic op) {
-  if (ctx.dtype(0) != DType::kFloat || ctx.dtype(1) != DType::kFloat) return false;
-  const Dims a = ctx.shape(0);
-  const Dims b = ctx.shape(1);
-  const Dims shape = broadcast_shape(a, b);
-  const bool full_a = a == shape;
-  const bool full_b = b == shape;
-  // The order of an operand that is as large as the output; channels-last where there is a choice.
-  Layout layout = Layout::kPlain;
-  if (full_a && !kernels::same_order(a)) layout = ctx.layout(0);
-  if (full_b && !kernels::same_order(b) && ctx.layout(1) == Layout::kChannelsLast)
-    layout = Layout::kChannelsLast;
-  const Layout la = full_a ? layout : Layout::kPlain;
-  const Layout lb = full_b ? layout : Layout::kPlain;
-  const float* x = ctx.floats(0, la);
-  const float* z = ctx.floats(1, lb);
-  const Loops l = plan(shape, layout, a, la, b, lb);
-  const std::size_t over = full_a && ctx.layout(0) == layout ? 0 : 1;
-  float* y = full_a || full_b ? reinterpret_cast<float*>(ctx.out_over(0, over, DType::kFloat, shape, layout))
-                              : ctx.out_floats(0, shape, layout);
-  apply(op, l, x, z, y);
-  return true;
+  switch (op) {
+    case Arithmetic::kAdd:
+      return run_binary(ctx, [](float p, float q) { return p + q; });
+    case Arithmetic::kSub:
+      return run_binary(ctx, [](float p, float q) { return p - q; });
+    case Arithmetic::kMul:
+      return run_binary(ctx, [](float p, float q) { return p * q; });
+    case Arithmetic::kDiv:
+      return run_binary(ctx, [](float p, float q) { return p / q; });
+  }
+  return false;
+}
+
+bool run_power(RunContext& ctx) {
+  return run_binary(ctx, [](float p, float q) { return power(p, q); });
 }
 
 Keep arithmetic_keep(Arithmetic op) {
   return op == Arithmetic::kAdd || op == Arithmetic::kSub ? Keep{} : Keep{.inputs = 3, .outputs = 0};
 }
 
-Tensor sum_to(const Tensor& from, const Dims& shape) {
+Tensor sum_to(const Tensor& from, const Dims& shape, Layout layout) {
   if (from.shape == shape) return from;
+  const std::size_t lead = from.shape.size() - shape.size();
+  const Strides own = kernels::strides_of(from.shape, layout);
   const Strides to = broadcast_strides(shape, from.shape);
-  const Strides own = row_major(from.shape);
-  std::vector<double> sums(num_elements(shape));
+  kernels::StridedAxes axes;
+  for (std::size_t k = 0; k < own.size(); ++k) {
+    const bool gone = k < lead || shape[k - lead] != from.shape[k];
+    axes.push_back({from.shape[k], own[k], gone ? 0 : to[k]});
+  }
+  const kernels::Buffer buffer(num_elements(shape) * sizeof(float));
+  std::memset(buffer.data(), 0, buffer.size());
   const BytesView view = from.bytes.view();
-  const auto* x = reinterpret_cast<const float*>(view.data());
-  walk<2>(from.shape, {own, to}, {0, 0}, [&](const Run<2>& run) {
-    const float* p = x + run.at[0];
-    if (run.step[1] == 0) {
-      double sum = 0;
-      for (std::int64_t i = 0; i < run.count; ++i) sum += static_cast<double>(p[i * run.step[0]]);
-      sums[static_cast<std::size_t>(run.at[1])] += sum;
-      return;
-    }
-    for (std::int64_t i = 0; i < run.count; ++i) {
-      sums[static_cast<std::size_t>(run.at[1] + i * run.step[1])] += static_cast<double>(p[i * run.step[0]]);
-    }
-  });
-  return Tensor::of(DType::kFloat, shape, sums);
+  kernels::add_strided(std::move(axes), reinterpret_cast<const float*>(view.data()), buffer.as<float>());
+  Tensor y = from;
+  y.shape = shape;
+  y.bytes = buffer.bytes();
+  return y;
+}
+
+void set_summed(GradientContext& ctx, std::size_t i, const Tensor& d, Layout layout) {
+  const bool same = d.shape == ctx.in_shape(i);
+  ctx.set(i, {sum_to(d, ctx.in_shape(i), layout), same ? layout : Layout::kPlain});
 }
 
 void arithmetic_gradient(GradientContext& ctx, Arithmetic op) {
-  const bool same = ctx.in_shape(0) == ctx.out_shape(0) && ctx.in_shape(1) == ctx.out_shape(0);
-  if (same && (op == Arithmetic::kAdd || op == Arithmetic::kSub)) {
-    const Layout layout = ctx.grad_layout(0);
-    const Tensor dy = ctx.grad_tensor(0, layout);
-    if (ctx.wants(0)) ctx.set(0, {dy, layout});
-    if (!ctx.wants(1)) return;
-    if (op == Arithmetic::kAdd) return ctx.set(1, {dy, layout});
-  }
-  const Tensor dy = ctx.grad_tensor(0);
-  const Tensor minus = Tensor::scalar(-1.0F);
+  const Layout layout = ctx.grad_layout(0);
+  const Tensor dy = ctx.grad_tensor(0, layout);
+  const bool product = op == Arithmetic::kMul;
   if (ctx.wants(0)) {
     Tensor da = dy;
-    if (op == Arithmetic::kMul) da = calculate(Arithmetic::kMul, dy, ctx.in(1));
-    if (op == Arithmetic::kDiv) da = calculate(Arithmetic::kDiv, dy, ctx.in(1));
-    ctx.set(0, sum_to(da, ctx.in_shape(0)));
+    if (product) da = with_operand(ctx, dy, layout, 1, [](float p, float q) { return p * q; });
+    if (op == Arithmetic::kDiv) da = with_operand(ctx, dy, layout, 1, [](float p, float q) { return p / q; });
+    set_summed(ctx, 0, da, layout);
+  }
+  if (!ctx.wants(1)) return;
+  Tensor db = dy;
+  if (product) db = with_operand(ctx, dy, layout, 0, [](float p, float q) { return p * q; });
+  if (op == Arithmetic::kDiv) {  // -dy a / b^2
+    db = with_operand(ctx, dy, layout, 0, [](float p, float q) { return -(p * q); });
+    db = with_operand(ctx, db, layout, 1, [](float p, float q) { return p / (q * q); });
+  }
+  if (op != Arithmetic::kSub) return set_summed(ctx, 1, db, layout);
+  db = sum_to(db, ctx.in_shape(1), layout);
+  const Tensor minus = binary(db.reshaped({static_cast<std::int64_t>(db.size())}), Tensor::scalar(-1.0F),
+                              [](float p, float q) { return p * q; });
+  const bool same = dy.shape == ctx.in_shape(1);
+  ctx.set(1, {minus.reshaped(ctx.in_shape(1)), same ? layout : Layout::kPlain});
+}
+
+// da = dy b a^(b - 1), db = dy a^b ln a
+void power_gradient(GradientContext& ctx) {
+  if (ctx.in_dtype(1) != DType::kFloat)
+    ctx.fail("the gradient is not available for an exponent of this type");
+  const Layout layout = ctx.grad_layout(0);
+  const Tensor dy = ctx.grad_tensor(0, layout);
+  const Tensor base = with_operand(ctx, dy, layout, 0, [](float, float a) { return a; });
+  if (ctx.wants(0)) {
+    const Tensor slope = with_operand(ctx, base, layout, 1, [](float a, float b) {
+      return b == 0 ? 0 : b == 2 ? 2 * a : b * power(a, b - 1);
+    });
+    set_summed(ctx, 0, product_of(dy, slope), layout);
   }
   if (ctx.wants(1)) {
-    Tensor db = dy;
-    if (op == Arithmetic::kSub) db = calculate(Arithmetic::kMul, dy, minus);
-    if (op == Arithmetic::kMul) db = calculate(Arithmetic::kMul, dy, ctx.in(0));
-    if (op == Arithmetic::kDiv) {  // -dy a / b^2
-      const Tensor square = calculate(Arithmetic::kMul, ctx.in(1), ctx.in(1));
-      const Tensor top = calculate(Arithmetic::kMul, calculate(Arithmetic::kMul, dy, minus), ctx.in(0));
-      db = calculate(Arithmetic::kDiv, top, square);
-    }
-    ctx.set(1, sum_to(db, ctx.in_shape(1)));
+    const Tensor slope = with_operand(
+        ctx, base, layout, 1, [](float a, float b) { return a == 0 ? 0.0F : power(a, b) * std::log(a); });
+    set_summed(ctx, 1, product_of(dy, slope), layout);
   }
 }
 

@@ -19,7 +19,14 @@ bool run_arithmetic(RunContext& ctx, Arithmetic op);
 void arithmetic_gradient(GradientContext& ctx, Arithmetic op);
 Keep arithmetic_keep(Arithmetic op);
 
-/// Sums `from` (any order, given with its shape) down to the shape that was broadcast to it.
-Tensor sum_to(const Tensor& from, const Dims& shape);
+/// y = a ^ b, broadcast, float32.
+bool run_power(RunContext& ctx);
+/// Reads inputs 0 and 1.
+void power_gradient(GradientContext& ctx);
+
+/// Sums `from`, which lies in `layout`, down to the shape that was broadcast to it; the sum lies plain.
+Tensor sum_to(const Tensor& from, const Dims& shape, Layout layout = Layout::kPlain);
+/// The gradient of input i is d, of the shape of output 0 and in `layout`, summed where the input repeats.
+void set_summed(GradientContext& ctx, std::size_t i, const Tensor& d, Layout layout);
 
 }  // namespace compressor::ops

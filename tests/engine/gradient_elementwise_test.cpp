@@ -136,5 +136,75 @@ TEST(ClipGradient, WithAttributes) {
   expect_gradients(net.done());
 }
 
+class UnaryGradient : public testing::TestWithParam<FunctionCase> {};
+
+/// Inputs in (0.1, 0.9), where all are smooth.
+TEST_P(UnaryGradient, MatchesDifferences) {
+  Net net;
+  net.output(net.op(GetParam().op, {net.input("x", {2, 3, 4})}));
+  expect_gradients(net.done(), {.low = 0.15, .high = 0.85});
+}
+
+/// Where most have both signs, and values lie channels-last.
+TEST_P(UnaryGradient, MatchesDifferencesBehindConvolutions) {
+  const std::string op = GetParam().op;
+  const bool whole = op != "Log" && op != "Sqrt" && op != "Reciprocal" && op != "Asin" && op != "Acos" &&
+                     op != "Atanh" && op != "Tan";
+  if (!whole) return;
+  Net net;
+  net.output(net.conv1x1(net.op(op, {net.conv1x1(net.input("x", {2, 3, 4, 4}), 3, 4)}), 4, 2));
+  expect_gradients(net.done());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, UnaryGradient,
+                         testing::Values(FunctionCase{"Abs"}, FunctionCase{"Neg"}, FunctionCase{"Exp"},
+                                         FunctionCase{"Log"}, FunctionCase{"Sqrt"},
+                                         FunctionCase{"Reciprocal"}, FunctionCase{"Erf"}, FunctionCase{"Sin"},
+                                         FunctionCase{"Cos"}, FunctionCase{"Tan"}, FunctionCase{"Asin"},
+                                         FunctionCase{"Acos"}, FunctionCase{"Atan"}, FunctionCase{"Sinh"},
+                                         FunctionCase{"Cosh"}, FunctionCase{"Asinh"}, FunctionCase{"Atanh"},
+                                         FunctionCase{"Softsign"}));
+
+TEST(UnaryGradient, OfAcosh) {
+  Net net;
+  net.output(net.op("Acosh", {net.input("x", {3, 4})}));
+  expect_gradients(net.done(), {.low = 1.5, .high = 3});
+}
+
+TEST(PowGradient, ToBaseAndExponent) {
+  for (const Dims& exponent : {Dims{}, Dims{4}, Dims{3, 1}, Dims{2, 3, 4}}) {
+    Net net;
+    net.output(net.op("Pow", {net.input("x", {2, 3, 4}), net.positive(exponent, 1)}));
+    expect_gradients(net.done(), {.low = 0.5, .high = 1.5});
+  }
+}
+
+TEST(PowGradient, OfASquare) {
+  Net net;
+  net.output(net.op("Pow", {net.input("x", {2, 3, 4}), net.number(2)}));
+  const Model model = net.done();
+  GradientCheck check;
+  for (const Value* v : model.graph->initializers()) check.except.insert(v);
+  expect_gradients(model, check);
+}
+
+TEST(VariadicGradient, MatchesDifferences) {
+  for (const char* op : {"Sum", "Mean", "Max", "Min"}) {
+    SCOPED_TRACE(op);
+    for (const Dims& other : {Dims{2, 3, 4}, Dims{3, 1}}) {
+      Net net;
+      net.output(net.op(op, {net.input("x", {2, 3, 4}), net.weight(other), net.weight({2, 3, 4})}));
+      expect_gradients(net.done());
+    }
+    Net pair;
+    pair.output(pair.op(op, {pair.conv1x1(pair.input("x", {2, 3, 4, 4}), 3, 4),
+                             pair.conv1x1(pair.input("y", {2, 3, 4, 4}), 3, 4)}));
+    expect_gradients(pair.done());
+    Net one;
+    one.output(one.op(op, {one.input("x", {5})}));
+    expect_gradients(one.done());
+  }
+}
+
 }  // namespace
 }  // namespace compressor::build

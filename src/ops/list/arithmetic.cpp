@@ -245,6 +245,9 @@ void register_arithmetic(OpTable& table) {
   table.add(old_op<Pow>("Pow"));
   Op pow = op<Pow>("Pow", 7);
   pow.compute = compute_pow;
+  pow.run = run_power;
+  pow.gradient = power_gradient;
+  pow.keep = {.inputs = 3};
   table.add(std::move(pow));
   Op mod = op<Mod>("Mod", 10);
   mod.compute = compute_mod;

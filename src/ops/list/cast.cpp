@@ -2,6 +2,7 @@
 #include <charconv>
 
 #include "ops/movement.h"
+#include "ops/run_movement.h"
 
 namespace compressor::ops {
 namespace {
@@ -77,6 +78,18 @@ void channels(ChannelContext& ctx) {
   ctx.pass_all(0, 0);
 }
 
+/// The same type: the same value, in whatever order it lies.
+bool run(RunContext& ctx, DType type) {
+  if (ctx.value(0).kind != RunValue::Kind::kTensor || ctx.dtype(0) != type) return false;
+  ctx.set(0, ctx.value(0));
+  return true;
+}
+
+/// Gradients are float32, whatever the type of their value; whole numbers have none.
+void gradient(GradientContext& ctx, DType type) {
+  if (ctx.wants(0) && is_float(ctx.in_dtype(0)) && is_float(type)) reshape_gradient(ctx);
+}
+
 }  // namespace
 
 void register_cast(OpTable& table) {
@@ -85,13 +98,17 @@ void register_cast(OpTable& table) {
              .infer = [](InferContext& ctx) { infer(ctx, target_of(ctx.node())); },
              .cost = cost_elementwise,
              .compute = [](ComputeContext& ctx) { compute(ctx, target_of(ctx.node())); },
-             .channels = channels});
+             .channels = channels,
+             .run = [](RunContext& ctx) { return run(ctx, target_of(ctx.node())); },
+             .gradient = [](GradientContext& ctx) { gradient(ctx, target_of(ctx.node())); }});
   table.add({.type = "CastLike",
              .since = 15,
              .infer = [](InferContext& ctx) { infer_same(ctx, ctx.in(1).dtype); },
              .cost = cost_elementwise,
              .compute = [](ComputeContext& ctx) { compute(ctx, ctx.in(1).dtype); },
-             .channels = channels});
+             .channels = channels,
+             .run = [](RunContext& ctx) { return run(ctx, ctx.dtype(1)); },
+             .gradient = [](GradientContext& ctx) { gradient(ctx, ctx.in_dtype(1)); }});
 }
 
 }  // namespace compressor::ops

@@ -2,6 +2,7 @@
 #include <numeric>
 
 #include "ops/movement.h"
+#include "ops/run_movement.h"
 
 namespace compressor::ops {
 namespace {
@@ -114,10 +115,65 @@ void channels(ChannelContext& ctx) {
   }
 }
 
+/// The most of what is laid together decides the order.
+Layout layout_of(RunContext& ctx) {
+  std::uint64_t last = 0, plain = 0;
+  for (std::size_t i = 0; i < ctx.num_inputs(); ++i) {
+    if (kernels::same_order(ctx.shape(i))) continue;
+    (ctx.layout(i) == Layout::kChannelsLast ? last : plain) += num_elements(ctx.shape(i));
+  }
+  return last > plain ? Layout::kChannelsLast : Layout::kPlain;
+}
+
+bool run(RunContext& ctx) {
+  if (ctx.portable() || ctx.num_inputs() == 0 || !can_move(ctx, 0)) return false;
+  Dims shape = ctx.shape(0);
+  const std::int64_t axis =
+      axis_in(ctx.node(), ctx.node().int_or("axis", 1), static_cast<std::int64_t>(shape.size()));
+  const auto at = static_cast<std::size_t>(axis);
+  for (std::size_t i = 1; i < ctx.num_inputs(); ++i) {
+    if (!can_move(ctx, i) || ctx.dtype(i) != ctx.dtype(0)) return false;
+    Dims other = ctx.shape(i);
+    if (other.size() != shape.size()) return false;
+    shape[at] += other[at];
+    other[at] = shape[at];
+    if (other != shape) return false;
+  }
+  const Layout layout = layout_of(ctx);
+  std::byte* out = ctx.out(0, ctx.dtype(0), shape, layout);
+  Ints first(shape.size(), 0);
+  for (std::size_t i = 0; i < ctx.num_inputs(); ++i) {
+    Moves moves = along_axes(ctx.shape(i));
+    moves.out_first = first;
+    move_into(ctx, i, moves, shape, layout, out);
+    first[at] += ctx.shape(i)[at];
+  }
+  return true;
+}
+
+void gradient(GradientContext& ctx) {
+  const std::size_t rank = ctx.out_shape(0).size();
+  const auto at = static_cast<std::size_t>(
+      axis_in(ctx.node(), ctx.node().int_or("axis", 1), static_cast<std::int64_t>(rank)));
+  Ints first(rank, 0);
+  for (std::size_t i = 0; i < ctx.num_inputs(); ++i) {
+    Moves moves = along_axes(ctx.in_shape(i));
+    moves.out_first = first;
+    moved_gradient(ctx, i, 0, moves);
+    first[at] += ctx.in_shape(i)[at];
+  }
+}
+
 }  // namespace
 
 void register_concat(OpTable& table) {
-  table.add({.type = "Concat", .since = 4, .infer = infer, .compute = compute, .channels = channels});
+  table.add({.type = "Concat",
+             .since = 4,
+             .infer = infer,
+             .compute = compute,
+             .channels = channels,
+             .run = run,
+             .gradient = gradient});
 }
 
 }  // namespace compressor::ops

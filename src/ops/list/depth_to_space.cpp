@@ -7,6 +7,7 @@
 #include "compressor/ops/channels.h"
 #include "ops/elements.h"
 #include "ops/expect.h"
+#include "ops/run_movement.h"
 
 namespace compressor::ops {
 namespace {
@@ -128,17 +129,66 @@ void compute_space_to_depth(ComputeContext& ctx) {
   ctx.set(0, y.reshaped({x[0], x[1] * b * b, space[0], space[1]}));
 }
 
+/// `deep` [N, C, H, W] has b x b times the channels of `wide` [N, C / b^2, H b, W b]; from deep to wide.
+Moves to_space(const Dims& wide, std::int64_t b, bool crd) {
+  const std::int64_t c = wide[1];
+  Moves moves;
+  moves.loops = {{wide[0], 0, 1, 0, 1},     {c, 1, crd ? b * b : 1, 1, 1}, {b, 1, crd ? b : b * c, 2, 1},
+                 {b, 1, crd ? 1 : c, 3, 1}, {wide[2] / b, 2, 1, 2, b},     {wide[3] / b, 3, 1, 3, b}};
+  return moves;
+}
+
+Moves to_depth(const Dims& wide, std::int64_t b, bool crd) {
+  Moves moves = to_space(wide, b, crd);
+  for (Move& m : moves.loops) {
+    std::swap(m.in_axis, m.out_axis);
+    std::swap(m.in_step, m.out_step);
+  }
+  return moves;
+}
+
+bool run_depth_to_space(RunContext& ctx) {
+  if (ctx.portable() || !can_move(ctx, 0)) return false;
+  const std::int64_t b = block_of(ctx.node());
+  const Dims x = ctx.shape(0);
+  if (x.size() != 4 || x[1] % (b * b) != 0) return false;
+  const Dims shape{x[0], x[1] / (b * b), x[2] * b, x[3] * b};
+  run_moves(ctx, 0, 0, to_space(shape, b, is_crd(ctx.node())), shape);
+  return true;
+}
+
+bool run_space_to_depth(RunContext& ctx) {
+  if (ctx.portable() || !can_move(ctx, 0)) return false;
+  const std::int64_t b = block_of(ctx.node());
+  const Dims x = ctx.shape(0);
+  if (x.size() != 4 || x[2] % b != 0 || x[3] % b != 0) return false;
+  run_moves(ctx, 0, 0, to_depth(x, b, is_crd(ctx.node())), {x[0], x[1] * b * b, x[2] / b, x[3] / b});
+  return true;
+}
+
+void depth_to_space_gradient(GradientContext& ctx) {
+  moved_gradient(ctx, 0, 0, to_space(ctx.out_shape(0), block_of(ctx.node()), is_crd(ctx.node())));
+}
+
+void space_to_depth_gradient(GradientContext& ctx) {
+  moved_gradient(ctx, 0, 0, to_depth(ctx.in_shape(0), block_of(ctx.node()), is_crd(ctx.node())));
+}
+
 }  // namespace
 
 void register_depth_to_space(OpTable& table) {
   table.add({.type = "DepthToSpace",
              .infer = infer_depth_to_space,
              .compute = compute_depth_to_space,
-             .channels = channels_depth_to_space});
+             .channels = channels_depth_to_space,
+             .run = run_depth_to_space,
+             .gradient = depth_to_space_gradient});
   table.add({.type = "SpaceToDepth",
              .infer = infer_space_to_depth,
              .compute = compute_space_to_depth,
-             .channels = channels_space_to_depth});
+             .channels = channels_space_to_depth,
+             .run = run_space_to_depth,
+             .gradient = space_to_depth_gradient});
 }
 
 }  // namespace compressor::ops

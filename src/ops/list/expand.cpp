@@ -1,5 +1,6 @@
 // expand: Expand, axes of length 1 repeated to a given shape, broadcast both ways.
 #include "ops/movement.h"
+#include "ops/run_movement.h"
 
 namespace compressor::ops {
 namespace {
@@ -58,6 +59,29 @@ void shrink(ShrinkContext& ctx) {
   }
 }
 
+Moves moves_of(const Dims& x, const Dims& y) {
+  Moves moves;
+  const std::size_t lead = y.size() - x.size();
+  for (std::size_t k = 0; k < y.size(); ++k) {
+    const bool repeated = k < lead || x[k - lead] != y[k];
+    const auto axis = static_cast<std::int64_t>(k);
+    moves.loops.push_back({y[k], repeated ? -1 : axis - static_cast<std::int64_t>(lead), 1, axis, 1});
+    moves.repeats = moves.repeats || repeated;
+  }
+  return moves;
+}
+
+bool run(RunContext& ctx) {
+  if (ctx.portable() || !can_move(ctx, 0)) return false;
+  const Dims shape = broadcast_shape(ctx.shape(0), to_ints(ctx.in(1)));
+  run_moves(ctx, 0, 0, moves_of(ctx.shape(0), shape), shape);
+  return true;
+}
+
+void gradient(GradientContext& ctx) {
+  moved_gradient(ctx, 0, 0, moves_of(ctx.in_shape(0), ctx.out_shape(0)));
+}
+
 }  // namespace
 
 void register_expand(OpTable& table) {
@@ -66,7 +90,9 @@ void register_expand(OpTable& table) {
              .infer = infer,
              .compute = compute,
              .channels = channels,
-             .shrink = shrink});
+             .shrink = shrink,
+             .run = run,
+             .gradient = gradient});
 }
 
 }  // namespace compressor::ops

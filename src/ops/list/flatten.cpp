@@ -1,6 +1,7 @@
 // flatten: Flatten, a matrix of the axes before and from `axis`.
 #include "ops/align.h"
 #include "ops/movement.h"
+#include "ops/run_movement.h"
 
 namespace compressor::ops {
 namespace {
@@ -32,7 +33,11 @@ void compute(ComputeContext& ctx) {
 }  // namespace
 
 void register_flatten(OpTable& table) {
-  table.add({.type = "Flatten", .infer = infer, .compute = compute, .channels = channels_reshape});
+  table.add({.type = "Flatten",
+             .infer = infer,
+             .compute = compute,
+             .channels = channels_reshape,
+             .gradient = reshape_gradient});
 }
 
 }  // namespace compressor::ops

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/movement.h"
+#include "ops/run_gather.h"
 
 namespace compressor::ops {
 namespace {
@@ -136,7 +137,14 @@ void shrink(ShrinkContext& ctx) {
 }  // namespace
 
 void register_gather(OpTable& table) {
-  table.add({.type = "Gather", .infer = infer, .compute = compute, .channels = channels, .shrink = shrink});
+  table.add({.type = "Gather",
+             .infer = infer,
+             .compute = compute,
+             .channels = channels,
+             .shrink = shrink,
+             .run = run_gather,
+             .gradient = gather_gradient,
+             .keep = {.inputs = 2}});
 }
 
 }  // namespace compressor::ops

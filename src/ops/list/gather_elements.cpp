@@ -1,5 +1,6 @@
 // gather_elements: GatherElements, an element of an axis by index at every position.
 #include "ops/movement.h"
+#include "ops/run_gather.h"
 
 namespace compressor::ops {
 namespace {
@@ -47,7 +48,9 @@ void register_gather_elements(OpTable& table) {
              .since = 11,
              .infer = infer,
              .compute = compute,
-             .channels = [](ChannelContext& ctx) { ctx.freeze_all("is gathered element by element"); }});
+             .channels = [](ChannelContext& ctx) { ctx.freeze_all("is gathered element by element"); },
+             .gradient = gather_elements_gradient,
+             .keep = {.inputs = 2}});
 }
 
 }  // namespace compressor::ops

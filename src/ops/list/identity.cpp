@@ -1,6 +1,7 @@
 // identity: Identity of tensors, sequences and optionals.
 #include "compressor/ops/run.h"
 #include "ops/movement.h"
+#include "ops/run_movement.h"
 
 namespace compressor::ops {
 
@@ -18,7 +19,8 @@ void register_identity(OpTable& table) {
                  [](RunContext& ctx) {
                    ctx.set(0, ctx.value(0));
                    return true;
-                 }});
+                 },
+             .gradient = reshape_gradient});
 }
 
 }  // namespace compressor::ops

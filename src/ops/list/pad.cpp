@@ -2,7 +2,10 @@
 #include <algorithm>
 #include <numeric>
 
+#include "compressor/kernels/strided.h"
+#include "ops/axis_back.h"
 #include "ops/movement.h"
+#include "ops/run_movement.h"
 
 namespace compressor::ops {
 namespace {
@@ -221,6 +224,72 @@ void shrink(ShrinkContext& ctx) {
   if (changed && !ctx.has(1)) ctx.set_attribute({"pads", pads});
 }
 
+template <class Context>
+std::optional<Amounts> amounts_of(Context& ctx, std::size_t rank) {
+  const auto pads = ctx.ints_or_attribute(1, "pads");
+  if (!pads) return std::nullopt;
+  const auto axes = ctx.has(3) ? std::optional(to_ints(ctx.in(3))) : std::nullopt;
+  return spread(ctx.node(), *pads, axes, static_cast<std::int64_t>(rank));
+}
+
+/// What of the input stays, and where it goes.
+Moves moves_of(const Amounts& a, const Dims& x) {
+  Moves moves = along_axes(x);
+  moves.covers_out = false;
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    const std::int64_t cut_before = std::max<std::int64_t>(0, -a.before[k]);
+    const std::int64_t cut_after = std::max<std::int64_t>(0, -a.after[k]);
+    moves.loops[k].n = std::max<std::int64_t>(0, x[k] - cut_before - cut_after);
+    moves.in_first.push_back(cut_before);
+    moves.out_first.push_back(std::max<std::int64_t>(0, a.before[k]));
+    if (cut_before + cut_after > 0) moves.covers_in = false;
+  }
+  return moves;
+}
+
+/// With a constant, in the order at hand.
+bool run(RunContext& ctx) {
+  if (ctx.portable() || !can_move(ctx, 0) || mode_of(ctx.node()) != "constant") return false;
+  const Dims x = ctx.shape(0);
+  const auto a = amounts_of(ctx, x.size());
+  if (!a) return false;
+  Dims shape = x;
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    shape[k] += a->before[k] + a->after[k];
+    if (shape[k] < 0) return false;
+  }
+  const DType type = ctx.dtype(0);
+  const double value = ctx.opset() < 11 ? static_cast<double>(ctx.node().float_or("value", 0)) : 0.0;
+  const Tensor fill = ctx.has(2) ? ctx.in(2) : Tensor::of(type, {}, std::span(&value, 1));
+  if (fill.size() != 1 || fill.dtype != type) return false;
+  const Layout layout = x.size() > 2 ? ctx.layout(0) : Layout::kPlain;
+  std::byte* out = ctx.out(0, type, shape, layout);
+  const auto size = static_cast<std::int64_t>(num_elements(shape));
+  const BytesView view = fill.bytes.view();
+  kernels::copy_strided(static_cast<std::size_t>(bits(type)) / 8, {{size, 0, 1}}, view.data(), out);
+  move_into(ctx, 0, moves_of(*a, x), shape, layout, out);
+  return true;
+}
+
+void gradient(GradientContext& ctx) {
+  const Dims& x = ctx.in_shape(0);
+  const auto a = amounts_of(ctx, x.size());
+  if (!a) ctx.fail("amounts are missing");
+  const std::string mode = mode_of(ctx.node());
+  if (mode == "constant") return moved_gradient(ctx, 0, 0, moves_of(*a, x));
+  std::vector<std::optional<AxisTaps>> taps(x.size());
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    if (a->before[k] == 0 && a->after[k] == 0) continue;
+    taps[k].emplace();
+    for (std::int64_t i = 0; i < ctx.out_shape(0)[k]; ++i) {
+      taps[k]->pixels.push_back(source(i - a->before[k], x[k], mode));
+      taps[k]->weights.push_back(1);
+      taps[k]->start.push_back(taps[k]->pixels.size());
+    }
+  }
+  gradient_along_axes(ctx, taps);
+}
+
 }  // namespace
 
 void register_pad(OpTable& table) {
@@ -229,7 +298,10 @@ void register_pad(OpTable& table) {
              .infer = infer,
              .compute = compute,
              .channels = channels,
-             .shrink = shrink});
+             .shrink = shrink,
+             .run = run,
+             .gradient = gradient,
+             .keep = {.inputs = 0b1010}});
 }
 
 }  // namespace compressor::ops

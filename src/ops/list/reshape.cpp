@@ -1,6 +1,7 @@
 // reshape: Reshape, with 0 (copy), -1 (infer) and allowzero.
 #include "ops/align.h"
 #include "ops/movement.h"
+#include "ops/run_movement.h"
 
 namespace compressor::ops {
 namespace {
@@ -105,7 +106,8 @@ void register_reshape(OpTable& table) {
              .infer = infer,
              .compute = compute,
              .channels = channels_reshape,
-             .shrink = shrink});
+             .shrink = shrink,
+             .gradient = reshape_gradient});
 }
 
 }  // namespace compressor::ops

@@ -155,7 +155,9 @@ void register_resize(OpTable& table) {
                .cost = cost,
                .compute = compute_resize,
                .channels = channels,
-               .shrink = shrink});
+               .shrink = shrink,
+               .gradient = resize_gradient,
+               .keep = {.inputs = 0b1110}});
   }
 }
 

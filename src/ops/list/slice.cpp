@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/movement.h"
+#include "ops/run_movement.h"
 
 namespace compressor::ops {
 namespace {
@@ -224,10 +225,54 @@ void shrink(ShrinkContext& ctx) {
   if (ends != bounds->ends) ctx.set_attribute({"ends", ends});
 }
 
+/// What is taken, for an input of shape x; `shape` becomes the output's.
+template <class Context>
+std::optional<Moves> moves_of(Context& ctx, const Dims& x, Dims& shape) {
+  const auto bounds =
+      bounds_of(ctx, static_cast<std::int64_t>(x.size()),
+                [&](std::size_t i, std::string_view name) { return ctx.ints_or_attribute(i, name); });
+  if (!bounds) return std::nullopt;
+  Moves moves = along_axes(x);
+  moves.in_first.assign(x.size(), 0);
+  moves.covers_in = false;
+  shape = x;
+  for (std::size_t i = 0; i < bounds->axes.size(); ++i) {
+    const auto axis = static_cast<std::size_t>(bounds->axes[i]);
+    const Cut cut = cut_of(bounds->starts[i], bounds->ends[i], bounds->steps[i], x[axis]);
+    shape[axis] = moves.loops[axis].n = cut.count;
+    moves.in_first[axis] = cut.first;
+    moves.loops[axis].in_step = cut.count > 1 ? cut.step : 1;
+  }
+  return moves;
+}
+
+bool run(RunContext& ctx) {
+  if (ctx.portable() || !can_move(ctx, 0)) return false;
+  Dims shape;
+  const auto moves = moves_of(ctx, Dims(ctx.shape(0)), shape);
+  if (!moves) return false;
+  run_moves(ctx, 0, 0, *moves, shape);
+  return true;
+}
+
+void gradient(GradientContext& ctx) {
+  Dims shape;
+  const auto moves = moves_of(ctx, Dims(ctx.in_shape(0)), shape);
+  if (!moves) ctx.fail("bounds are missing");
+  moved_gradient(ctx, 0, 0, *moves);
+}
+
 }  // namespace
 
 void register_slice(OpTable& table) {
-  table.add({.type = "Slice", .infer = infer, .compute = compute, .channels = channels, .shrink = shrink});
+  table.add({.type = "Slice",
+             .infer = infer,
+             .compute = compute,
+             .channels = channels,
+             .shrink = shrink,
+             .run = run,
+             .gradient = gradient,
+             .keep = {.inputs = 0b11110}});
 }
 
 }  // namespace compressor::ops

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <numeric>
 
+#include "compressor/kernels/strided.h"
 #include "ops/movement.h"
+#include "ops/run_movement.h"
 
 namespace compressor::ops {
 namespace {
@@ -142,6 +144,57 @@ void shrink(ShrinkContext& ctx) {
   ctx.set_attribute({"split", sizes});
 }
 
+bool run(RunContext& ctx) {
+  if (ctx.portable() || !can_move(ctx, 0)) return false;
+  const Dims x = ctx.shape(0);
+  const std::int64_t axis = axis_of(ctx.node(), static_cast<std::int64_t>(x.size()));
+  const auto at = static_cast<std::size_t>(axis);
+  auto sizes = ctx.ints_or_attribute(1, "split");
+  if (!sizes) sizes = equal_parts(ctx.node(), x[at]);
+  if (!sizes) return false;
+  check(ctx.node(), *sizes, x[at]);
+  Ints first(x.size(), 0);
+  for (std::size_t i = 0; i < sizes->size(); ++i) {
+    Dims shape = x;
+    shape[at] = (*sizes)[i];
+    Moves moves = along_axes(shape);
+    moves.in_first = first;
+    if (ctx.wants(i)) run_moves(ctx, 0, i, moves, shape);
+    first[at] += shape[at];
+  }
+  return true;
+}
+
+/// dx is the parts' gradients end to end; zeros for a part that nothing depends on.
+void gradient(GradientContext& ctx) {
+  if (!ctx.wants(0)) return;
+  const Dims& x = ctx.in_shape(0);
+  const auto at = static_cast<std::size_t>(axis_of(ctx.node(), static_cast<std::int64_t>(x.size())));
+  const std::size_t parts = ctx.node().outputs().size();
+  Layout layout = Layout::kPlain;
+  for (std::size_t i = 0; i < parts; ++i) {
+    if (ctx.has_grad(i) && !kernels::same_order(ctx.out_shape(i))) layout = ctx.grad_layout(i);
+  }
+  float* dx = ctx.grad_in(0, layout);
+  const Strides to = kernels::strides_of(x, layout);
+  auto sizes = ctx.ints_or_attribute(1, "split");
+  if (!sizes) sizes = equal_parts(ctx.node(), x[at]);
+  std::int64_t start = 0;
+  for (std::size_t i = 0; i < parts; ++i) {
+    Dims shape = x;
+    shape[at] = sizes->at(i);
+    static constexpr float kZero = 0;
+    const bool given = ctx.has_grad(i);
+    const float* dy = given ? ctx.grad(i, layout) : &kZero;
+    const Strides from = given ? kernels::strides_of(shape, layout) : Strides(x.size(), 0);
+    kernels::StridedAxes axes;
+    for (std::size_t k = 0; k < x.size(); ++k) axes.push_back({shape[k], from[k], to[k]});
+    kernels::copy_strided(sizeof(float), std::move(axes), reinterpret_cast<const std::byte*>(dy),
+                          reinterpret_cast<std::byte*>(dx + start * to[at]));
+    start += shape[at];
+  }
+}
+
 }  // namespace
 
 void register_split(OpTable& table) {
@@ -150,7 +203,10 @@ void register_split(OpTable& table) {
              .infer = infer,
              .compute = compute,
              .channels = channels,
-             .shrink = shrink});
+             .shrink = shrink,
+             .run = run,
+             .gradient = gradient,
+             .keep = {.inputs = 2}});
 }
 
 }  // namespace compressor::ops

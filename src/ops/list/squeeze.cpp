@@ -3,6 +3,7 @@
 
 #include "ops/align.h"
 #include "ops/movement.h"
+#include "ops/run_movement.h"
 
 namespace compressor::ops {
 namespace {
@@ -86,12 +87,16 @@ void compute_unsqueeze(ComputeContext& ctx) {
 }  // namespace
 
 void register_squeeze(OpTable& table) {
-  table.add(
-      {.type = "Squeeze", .infer = infer_squeeze, .compute = compute_squeeze, .channels = channels_reshape});
+  table.add({.type = "Squeeze",
+             .infer = infer_squeeze,
+             .compute = compute_squeeze,
+             .channels = channels_reshape,
+             .gradient = reshape_gradient});
   table.add({.type = "Unsqueeze",
              .infer = infer_unsqueeze,
              .compute = compute_unsqueeze,
-             .channels = channels_reshape});
+             .channels = channels_reshape,
+             .gradient = reshape_gradient});
 }
 
 }  // namespace compressor::ops

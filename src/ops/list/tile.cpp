@@ -1,5 +1,6 @@
 // tile: Tile, every axis repeated a number of times.
 #include "ops/movement.h"
+#include "ops/run_movement.h"
 
 namespace compressor::ops {
 namespace {
@@ -72,6 +73,37 @@ void shrink(ShrinkContext& ctx) {
   }
 }
 
+/// Each axis as (repeat, position).
+Moves moves_of(const Dims& x, const Dims& y) {
+  Moves moves;
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    const auto axis = static_cast<std::int64_t>(k);
+    const std::int64_t repeats = x[k] == 0 ? 0 : y[k] / x[k];
+    moves.loops.push_back({repeats, -1, 1, axis, x[k]});
+    moves.loops.push_back({x[k], axis, 1, axis, 1});
+  }
+  moves.repeats = true;
+  return moves;
+}
+
+bool run(RunContext& ctx) {
+  if (ctx.portable() || !can_move(ctx, 0)) return false;
+  const Dims x = ctx.shape(0);
+  const Ints repeats = to_ints(ctx.in(1));
+  Dims shape = x;
+  if (repeats.size() != x.size()) return false;
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    if (repeats[k] < 0) return false;
+    shape[k] *= repeats[k];
+  }
+  run_moves(ctx, 0, 0, moves_of(x, shape), shape);
+  return true;
+}
+
+void gradient(GradientContext& ctx) {
+  moved_gradient(ctx, 0, 0, moves_of(ctx.in_shape(0), ctx.out_shape(0)));
+}
+
 }  // namespace
 
 void register_tile(OpTable& table) {
@@ -80,7 +112,9 @@ void register_tile(OpTable& table) {
              .infer = infer,
              .compute = compute,
              .channels = channels,
-             .shrink = shrink});
+             .shrink = shrink,
+             .run = run,
+             .gradient = gradient});
 }
 
 }  // namespace compressor::ops

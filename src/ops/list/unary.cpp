@@ -5,6 +5,7 @@
 #include "compressor/ops/activation.h"
 #include "ops/elementwise.h"
 #include "ops/run_elementwise.h"
+#include "ops/run_unary.h"
 
 namespace compressor::ops {
 namespace {
@@ -122,7 +123,11 @@ void register_unary(OpTable& table) {
           .cost = cost_elementwise,
           .compute = [f](ComputeContext& ctx) { compute(ctx, f); },
           .channels = channels_unary};
-    if (is_activation(f.type)) add_activation_rules(op);
+    if (is_activation(f.type)) {
+      add_activation_rules(op);
+    } else {
+      add_unary_rules(op);
+    }
     table.add(std::move(op));
   }
 }

@@ -1,7 +1,10 @@
 // variadic: Sum, Mean, Max and Min of any number of broadcast inputs.
 #include <cmath>
+#include <cstring>
 
+#include "ops/binary_loops.h"
 #include "ops/elementwise.h"
+#include "ops/run_elementwise.h"
 
 namespace compressor::ops {
 namespace {
@@ -84,24 +87,111 @@ Cost cost(const CostContext& ctx) {
   return {0, ctx.out_size(0) * std::max(1.0, n - 1)};
 }
 
+/// y = f(f(a, b), c) ..., float32; of more than two inputs only where all are of one shape.
+template <class F>
+bool run_fold(RunContext& ctx, F f) {
+  const std::size_t n = ctx.num_inputs();
+  for (std::size_t i = 0; i < n; ++i) {
+    if (ctx.dtype(i) != DType::kFloat) return false;
+    if (n > 2 && ctx.shape(i) != ctx.shape(0)) return false;
+  }
+  if (n == 1) {
+    ctx.set(0, ctx.value(0));
+    return true;
+  }
+  if (n == 2) return run_binary(ctx, f);
+  const Layout layout = ctx.layout(0);
+  const auto size = static_cast<std::int64_t>(num_elements(ctx.shape(0)));
+  const float* a = ctx.floats(0, layout);
+  std::vector<const float*> others;
+  for (std::size_t i = 1; i < n; ++i) others.push_back(ctx.floats(i, layout));
+  float* y = ctx.out_floats(0, Dims(ctx.shape(0)), layout);
+#pragma omp parallel for schedule(static) if (size > kElementsInParallel)
+  for (std::int64_t i = 0; i < size; ++i) {
+    float v = a[i];
+    for (const float* b : others) v = f(v, b[i]);
+    y[i] = v;
+  }
+  return true;
+}
+
+bool run_sum(RunContext& ctx) {
+  return run_fold(ctx, [](float a, float b) { return a + b; });
+}
+
+/// Every input has its share of dy.
+void sum_gradient(GradientContext& ctx, float share) {
+  const Layout layout = ctx.grad_layout(0);
+  Tensor d = ctx.grad_tensor(0, layout);
+  if (share != 1) {
+    const Dims shape = d.shape;
+    const auto n = static_cast<std::int64_t>(d.size());
+    d = binary(d.reshaped({n}), Tensor::scalar(share), [](float a, float b) {
+          return a * b;
+        }).reshaped(shape);
+  }
+  for (std::size_t i = 0; i < ctx.num_inputs(); ++i) {
+    if (ctx.wants(i)) set_summed(ctx, i, d, layout);
+  }
+}
+
+/// dy goes to the first of the inputs that is the output.
+void extreme_gradient(GradientContext& ctx) {
+  const Dims& shape = ctx.out_shape(0);
+  const float* dy = ctx.grad(0);
+  const float* y = ctx.out_floats(0);
+  const std::size_t size = num_elements(shape);
+  std::vector<bool> taken(size);
+  for (std::size_t i = 0; i < ctx.num_inputs(); ++i) {
+    const float* x = ctx.in_floats(i);
+    const kernels::Buffer buffer(size * sizeof(float));
+    auto* d = buffer.as<float>();
+    std::memset(d, 0, buffer.size());
+    walk<1>(shape, {broadcast_strides(ctx.in_shape(i), shape)}, {0}, [&](const Run<1>& run) {
+      for (std::int64_t k = 0; k < run.count; ++k) {
+        const auto at = static_cast<std::size_t>(run.out + k);
+        if (taken[at] || x[run.at[0] + k * run.step[0]] != y[at]) continue;
+        taken[at] = true;
+        d[at] = dy[at];
+      }
+    });
+    if (!ctx.wants(i)) continue;
+    Tensor t = ctx.grad_tensor(0);
+    t.bytes = buffer.bytes();
+    set_summed(ctx, i, t, Layout::kPlain);
+  }
+}
+
 }  // namespace
 
 void register_variadic(OpTable& table) {
   const auto add = [&](const char* type, std::function<void(InferContext&)> infer,
-                       std::function<void(ComputeContext&)> compute) {
+                       std::function<void(ComputeContext&)> compute, std::function<bool(RunContext&)> run,
+                       std::function<void(GradientContext&)> gradient, Keep keep = {}) {
     table.add({.type = type,
                .since = 6,
                .infer = std::move(infer),
                .cost = cost,
                .compute = std::move(compute),
-               .channels = channels_broadcast});
+               .channels = channels_broadcast,
+               .run = std::move(run),
+               .gradient = std::move(gradient),
+               .keep = keep});
   };
-  add("Sum", infer_sum, sum);
-  add("Mean", infer_sum, mean);
-  add("Max", infer_extreme<1>,
-      [](ComputeContext& ctx) { fold(ctx, [](auto a, auto b) { return larger(a, b); }); });
-  add("Min", infer_extreme<-1>,
-      [](ComputeContext& ctx) { fold(ctx, [](auto a, auto b) { return smaller(a, b); }); });
+  add("Sum", infer_sum, sum, run_sum, [](GradientContext& ctx) { sum_gradient(ctx, 1); });
+  add("Mean", infer_sum, mean, nullptr,
+      [](GradientContext& ctx) { sum_gradient(ctx, 1 / static_cast<float>(ctx.num_inputs())); });
+  const Keep all{.inputs = kAll, .outputs = 1};
+  add(
+      "Max", infer_extreme<1>,
+      [](ComputeContext& ctx) { fold(ctx, [](auto a, auto b) { return larger(a, b); }); },
+      [](RunContext& ctx) { return run_fold(ctx, [](float a, float b) { return larger(a, b); }); },
+      extreme_gradient, all);
+  add(
+      "Min", infer_extreme<-1>,
+      [](ComputeContext& ctx) { fold(ctx, [](auto a, auto b) { return smaller(a, b); }); },
+      [](RunContext& ctx) { return run_fold(ctx, [](float a, float b) { return smaller(a, b); }); },
+      extreme_gradient, all);
 }
 
 }  // namespace compressor::ops
