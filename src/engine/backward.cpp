@@ -14,6 +14,12 @@ using ops::RunValue;
 
 namespace {
 
+/// Gradients are float32 whatever their value is. Between QuantizeLinear and DequantizeLinear it is a code of
+/// few bits: what operators set for one goes on as if it were a number.
+bool carries_gradient(DType type) {
+  return is_float(type) || (is_integer(type) && type != DType::kBool && bits(type) <= 16);
+}
+
 Tensor zeros(const Dims& shape) {
   return Tensor::of(shape, std::span<const float>(std::vector<float>(num_elements(shape))));
 }
@@ -112,7 +118,7 @@ std::size_t Executor::Impl::stretch_begin(std::size_t stretch) const {
 
 void Executor::Impl::accumulate(Grads& grads, int slot, RunValue grad) {
   const auto [it, first] = grads.try_emplace(slot, std::move(grad));
-  if (!first) engine::add_to(it->second, grad);
+  if (!first) engine::add_to(it->second, std::move(grad));
 }
 
 void Executor::Impl::unwind(Grads& grads) {
@@ -136,7 +142,7 @@ void Executor::Impl::unwind(Grads& grads) {
       const engine::Ref& ref = step.inputs[i];
       wants.push_back(ref.slot >= 0 && ref.up == 0 &&
                       main_->wants_gradient[static_cast<std::size_t>(ref.slot)] &&
-                      entry.inputs[i].dtype == DType::kFloat);
+                      carries_gradient(entry.inputs[i].dtype));
     }
     if (!step.op->gradient) {
       throw Error::model("node '{}': operator '{}' has no gradient; what stands before it cannot be trained",

@@ -48,17 +48,21 @@ const Tensor& tensor_in(Held& held, Layout layout) {
   return held.other.tensor;
 }
 
-void add_to(ops::RunValue& a, const ops::RunValue& b) {
+void add_to(ops::RunValue& a, ops::RunValue b) {
   CHECK(a.tensor.shape == b.tensor.shape, "sum of {} and {}", to_string(a.tensor.shape),
         to_string(b.tensor.shape));
-  const Tensor other = reordered(b.tensor, b.layout, a.layout);
-  const BytesView x = a.tensor.bytes.view();
-  const BytesView y = other.bytes.view();
+  if (a.layout != b.layout) {
+    b.tensor = reordered(b.tensor, b.layout, a.layout);
+    b.layout = a.layout;
+  }
   const auto n = static_cast<std::int64_t>(a.tensor.size());
-  Tensor sum = a.tensor;
+  const BytesView x = a.tensor.bytes.view();
+  const BytesView y = b.tensor.bytes.view();
   const auto* from_a = reinterpret_cast<const float*>(x.data());
   const auto* from_b = reinterpret_cast<const float*>(y.data());
-  const kernels::Buffer buffer(x.size());
+  kernels::Buffer buffer = kernels::Buffer::take_over(a.tensor.bytes);
+  if (!buffer) buffer = kernels::Buffer::take_over(b.tensor.bytes);
+  if (!buffer) buffer = kernels::Buffer(static_cast<std::size_t>(n) * sizeof(float));
   auto* to = buffer.as<float>();
 #pragma omp parallel for simd schedule(static) if (n > (1 << 15))
   for (std::int64_t i = 0; i < n; ++i) to[i] = from_a[i] + from_b[i];

@@ -23,7 +23,7 @@ struct Frame {
 const Tensor& tensor_in(Held& held, ops::Layout layout);
 /// A tensor with its elements in another order.
 Tensor reordered(const Tensor& tensor, ops::Layout from, ops::Layout to);
-/// a + b, elements in the order of a; in a's memory where nobody else holds it.
-void add_to(ops::RunValue& a, const ops::RunValue& b);
+/// a + b, elements in the order of a; in the memory of a or b where nobody else holds it.
+void add_to(ops::RunValue& a, ops::RunValue b);
 
 }  // namespace compressor::engine
