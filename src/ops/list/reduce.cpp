@@ -5,7 +5,9 @@
 #include <numeric>
 
 #include "ops/movement.h"
+#include "ops/run_movement.h"
 #include "ops/run_pooling.h"
+#include "ops/run_reduce.h"
 #include "ops/vanish.h"
 
 namespace compressor::ops {
@@ -221,19 +223,38 @@ void channels(ChannelContext& ctx, const Reduction& f) {
   }
 }
 
+bool run(RunContext& ctx) {
+  if (ctx.node().is("ReduceMean") && run_spatial_mean(ctx)) return true;
+  const Dims x = ctx.shape(0);
+  const auto gone = reduced(ctx, ctx.ints_or_attribute(1, "axes"), static_cast<std::int64_t>(x.size()));
+  return gone && run_reduce(ctx, *gone, reduced_shape(x, *gone, keeps(ctx.node())));
+}
+
+void gradient(GradientContext& ctx) {
+  const auto rank = static_cast<std::int64_t>(ctx.in_shape(0).size());
+  const auto gone = reduced(ctx, ctx.ints_or_attribute(1, "axes"), rank);
+  // Over no axis at all every one of them is the identity.
+  if (std::none_of(gone->begin(), gone->end(), [](bool b) { return b; }) && rank > 0) {
+    return reshape_gradient(ctx);
+  }
+  reduce_gradient(ctx, *gone);
+}
+
 }  // namespace
 
 void register_reduce(OpTable& table) {
   for (const Reduction& f : kReductions) {
-    table.add({.type = f.type,
-               .infer = [f](InferContext& ctx) { infer(ctx, f); },
-               .cost = cost,
-               .compute = [f](ComputeContext& ctx) { compute(ctx, f); },
-               .channels = [f](ChannelContext& ctx) { channels(ctx, f); },
-               .run =
-                   [f](RunContext& ctx) {
-                     return std::string_view(f.type) == "ReduceMean" && run_spatial_mean(ctx);
-                   }});
+    Op op{.type = f.type,
+          .infer = [f](InferContext& ctx) { infer(ctx, f); },
+          .cost = cost,
+          .compute = [f](ComputeContext& ctx) { compute(ctx, f); },
+          .channels = [f](ChannelContext& ctx) { channels(ctx, f); },
+          .run = run};
+    if (has_reduce_gradient(f.type)) {
+      op.gradient = gradient;
+      op.keep = reduce_keep(f.type);
+    }
+    table.add(std::move(op));
   }
 }
 
