@@ -16,7 +16,6 @@ const Value* add_ints(const Place& place, const std::string& name, const Dims& v
 const Value* add_op(const Place& place, const std::string& op, std::vector<const Value*> inputs,
                     const std::string& name, std::vector<Attribute> attributes) {
   NodeSpec spec{.op = op, .inputs = std::move(inputs)};
-  spec.name = name;
   spec.outputs = {place.graph.fresh_name(name)};
   spec.attributes = std::move(attributes);
   return place.graph.add_node(std::move(spec), place.before).output(0);

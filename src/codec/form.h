@@ -12,6 +12,7 @@ namespace compressor::codec {
 
 const Value* add_constant(const Place& place, const std::string& name, Tensor tensor);
 const Value* add_ints(const Place& place, const std::string& name, const Dims& values);
+/// A node without a name of its own: its result's says it, and files stay small.
 const Value* add_op(const Place& place, const std::string& op, std::vector<const Value*> inputs,
                     const std::string& name, std::vector<Attribute> attributes = {});
 /// The value as grid.type: a Cast unless that is float32.
