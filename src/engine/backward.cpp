@@ -169,23 +169,20 @@ Executor::Gradients Executor::Impl::backward(const Gradients& seeds) {
     CHECK(it != main_->slot_of.end(), "'{}' is not a value of the main graph", value->name());
     grads[it->second] = RunValue(seed);
   }
-  if (borders_.empty()) {
+  unwind(grads);
+  again_ = true;
+  for (std::size_t i = borders_.size(); i-- > 0;) {
+    Frame frame;
+    frame.program = main_.get();
+    frame.slots = std::move(borders_[i]);
+    recording_ = true;
+    run_steps(frame, stretch_begin(i), stretch_begin(i + 1));
+    recording_ = false;
+    frame.slots.clear();
     unwind(grads);
-  } else {
-    again_ = true;
-    for (std::size_t i = borders_.size(); i-- > 0;) {
-      Frame frame;
-      frame.program = main_.get();
-      frame.slots = std::move(borders_[i]);
-      recording_ = true;
-      run_steps(frame, stretch_begin(i), stretch_begin(i + 1));
-      recording_ = false;
-      frame.slots.clear();
-      unwind(grads);
-    }
-    borders_.clear();
-    again_ = false;
   }
+  borders_.clear();
+  again_ = false;
   Gradients results;
   for (const Value* value : wishes_.gradients_of) {
     const int slot = main_->slot_of.at(value);

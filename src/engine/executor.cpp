@@ -137,6 +137,8 @@ std::vector<RunValue> Executor::Impl::run(const Feeds& feeds) {
   frame.slots.resize(main_->values.size());
   tape_.clear();
   borders_.clear();
+  drawn_.clear();
+  again_ = false;
   shapes_.clear();
   // What was derived from a parameter's numbers is not what they are now.
   for (const auto& [value, buffer] : parameters_) {
@@ -146,10 +148,13 @@ std::vector<RunValue> Executor::Impl::run(const Feeds& feeds) {
   const bool stretched = options_.training && options_.stretches > 1;
   recording_ = options_.training && !stretched;
   if (stretched) {
-    for (std::size_t i = 0; i < stretches(); ++i) {
+    const std::size_t last = stretches() - 1;
+    for (std::size_t i = 0; i < last; ++i) {
       borders_.push_back(frame.slots);
       run_steps(frame, stretch_begin(i), stretch_begin(i + 1));
     }
+    recording_ = true;  // the last one is the first to go back through
+    run_steps(frame, stretch_begin(last), main_->steps.size());
   } else {
     run_steps(frame, 0, main_->steps.size());
   }
@@ -205,6 +210,7 @@ void Executor::Impl::run_step(Frame& frame, Step& step) {
 
 void Executor::Impl::run_operator(Frame& frame, Step& step) {
   StepContext context(*this, frame, step);
+  if (again_ && drawn_.contains(&step)) return store(frame, step, drawn_.at(&step));
   // compute() sees tensors only: sequences and empty optionals are for run rules, portable or not.
   bool plain = true;
   for (std::size_t i = 0; i < step.inputs.size(); ++i) {
@@ -220,6 +226,9 @@ void Executor::Impl::run_operator(Frame& frame, Step& step) {
                        step.node->op(), step.opset);
   }
   if (recording_ && step.differentiable) record(frame, step, context);
+  // What depends on more than its inputs would be another value the second time.
+  const bool random = !step.op->compute && step.node->bodies().empty() && !step.differentiable;
+  if (random && options_.training && options_.stretches > 1) drawn_[&step] = context.outputs();
   store(frame, step, std::move(context.outputs()));
 }
 

@@ -76,8 +76,9 @@ class Executor::Impl final : public engine::Host {
   bool recording_ = false;  ///< steps go on the tape
   bool again_ = false;      ///< a stretch is run a second time: running statistics have moved already
   std::vector<TapeEntry> tape_;
-  std::vector<std::vector<engine::HeldPtr>> borders_;  ///< by stretch: what was alive when it began
-  std::map<int, Dims> shapes_;                         ///< of what gradients are asked for, by slot
+  std::vector<std::vector<engine::HeldPtr>> borders_;  ///< by stretch but the last: what was alive before it
+  std::map<const engine::Step*, std::vector<engine::HeldPtr>> drawn_;  ///< random numbers of those stretches
+  std::map<int, Dims> shapes_;  ///< of what gradients are asked for, by slot
 };
 
 }  // namespace compressor
