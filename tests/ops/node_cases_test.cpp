@@ -4,6 +4,8 @@
 // against those of the expected outputs, once as the file is and once with the inputs given as constants; (2)
 // where every operator has a kernel, the computed outputs against the expected ones. Cases that fail for a
 // known reason stand in exclusions.txt; one that stands there and passes fails too.
+#include "node_cases.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -15,7 +17,6 @@
 
 #include "compressor/onnx/load.h"
 #include "compressor/ops/op.h"
-#include "node_cases.h"
 
 namespace compressor::ops {
 namespace {

@@ -100,10 +100,7 @@ Extent extent_of(const Tensor& t) {
 class Narrowing {
  public:
   Narrowing(Model& model, const NarrowOptions& options, PassContext& context)
-      : graph_(*model.graph),
-        options_(options),
-        context_(context),
-        facts_(infer_facts(model)) {}
+      : graph_(*model.graph), options_(options), context_(context), facts_(infer_facts(model)) {}
 
   void run() {
     context_.result.unit = "nodes";
