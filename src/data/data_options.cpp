@@ -24,15 +24,23 @@ OpenOptions DataOptions::open_options() const {
 
 std::unique_ptr<Dataset> DataOptions::open(const std::string& prefer) const {
   if (!*data) throw Error::usage("--data is needed: a file or a folder of samples");
+  return open_at(**data, prefer);
+}
+
+std::unique_ptr<Dataset> DataOptions::open_at(const std::string& path, const std::string& prefer) const {
   OpenOptions options = open_options();
   options.prefer = prefer;
-  return open_dataset(**data, options);
+  return open_dataset(path, options);
 }
 
 Preprocess DataOptions::preprocessing() const {
+  return preprocessing_at(data->value_or(""));
+}
+
+Preprocess DataOptions::preprocessing_at(const std::string& path) const {
   if (preprocess.is_set()) return parse_preprocess(*preprocess);
-  if (*data) {
-    if (const auto beside = preprocess_beside(**data)) return *beside;
+  if (!path.empty()) {
+    if (const auto beside = preprocess_beside(path)) return *beside;
   }
   return {};
 }

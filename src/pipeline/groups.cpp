@@ -58,13 +58,13 @@ std::map<std::string, std::vector<std::int64_t>> ShapeOptions::shapes(const Mode
   return result;
 }
 
-void GateOptions::check() const {
-  for (const OptionBase* option : options()) {
-    if (!option->is_set()) continue;
-    throw Error::usage(
-        "--{} needs an engine that runs models, which this version does not have yet; leave it out",
-        option->name());
+void GateOptions::check(bool has_data) const {
+  const bool measures = !metric->empty() || max_drop->has_value();
+  if (measures && !has_data && !*eval_data) {
+    throw Error::usage("--{} needs data to measure on: --eval-data or --data",
+                       max_drop->has_value() ? max_drop.name() : metric.name());
   }
+  if (*min_snr && !*verify) throw Error::usage("--min-snr needs --verify: how many inputs to compare on");
 }
 
 InferOptions infer_options(const std::map<std::string, std::vector<std::int64_t>>& shapes) {

@@ -90,18 +90,19 @@ TEST_F(Usage, ValuesOutOfRange) {
   refuses({"profile", "--json", "--csv", m}, "expected one of them");
   refuses({"profile", "-o", "table.pdf", m},
           "--output: found 'table.pdf', expected a name that ends in .json");
-  refuses({"list", "opps"}, "expected ops|passes|methods|targets; did you mean 'ops'?");
+  refuses({"list", "opps"}, "expected ops|passes|methods|targets|metrics|data|presets; did you mean 'ops'?");
   refuses({"prune", "--ratio", "0.5", "-q", "-v", m}, "--quiet and --verbose");
   refuses({"prune", "--ratio", "0.5", "--report", "r.pdf", m}, "--report: found 'r.pdf'");
   refuses({"convert", "--external-data", "--single-file", m}, "expected one of them");
 }
 
-TEST_F(Usage, GatesSayThatTheyNeedAnEngine) {
+TEST_F(Usage, GatesSayWhatTheyNeed) {
   bring("lenet5_fashion.onnx");
-  for (const Words& gate : {Words{"--verify", "4"}, Words{"--max-drop", "0.01"}, Words{"--data", "x"}}) {
-    refuses({"prune", "--ratio", "0.5", gate[0], gate[1], "lenet5_fashion.onnx"},
-            gate[0] + " needs an engine");
-  }
+  const std::string m = "lenet5_fashion.onnx";
+  refuses({"prune", "--ratio", "0.5", "--max-drop", "1", m}, "--max-drop needs data to measure on");
+  refuses({"prune", "--ratio", "0.5", "--metric", "top1", m}, "--metric needs data to measure on");
+  refuses({"prune", "--ratio", "0.5", "--min-snr", "20", m}, "--min-snr needs --verify");
+  refuses({"prune", "--ratio", "0.5", "--data", "x", m}, "--data: prune measures nothing on data");
 }
 
 TEST_F(Usage, PatternsThatMatchNothingOrAreNone) {

@@ -4,6 +4,7 @@
 #include "compressor/base/threads.h"
 #include "compressor/pipeline/registry.h"
 #include "compressor/pipeline/run.h"
+#include "gates.h"
 #include "model_command.h"
 
 namespace compressor::cli {
@@ -17,6 +18,8 @@ class PassCommand : public ModelCommand {
     section("Selection", select_);
     section("Shapes", shape_);
     section("Work", work_);
+    data_.data.no_effect();
+    section("Data", data_);
     section("Gates", gates_);
     finish();
   }
@@ -25,7 +28,7 @@ class PassCommand : public ModelCommand {
 
  protected:
   void check() const override {
-    gates_.check();
+    gates_.check(data_.data->has_value());
     pass_->check();
     select_.filter();
     set_threads(static_cast<int>(*work_.threads));
@@ -42,21 +45,32 @@ class PassCommand : public ModelCommand {
     context.filter.check_against(model);
     context.input_shapes = shape_.shapes(model);
     context.progress = [&](const std::string& what, double share) { terminal.progress(what, share); };
+    const bool has_data = data_.data->has_value();
+    const bool calibrates = has_data && pass_->reads_data();
+    if (has_data && !calibrates && !gates_.any()) {
+      throw Error::usage("--data: {} measures nothing on data; --metric, --max-drop and --verify do", name());
+    }
+    Model before;
+    if (calibrates || gates_.any()) before = model.clone();
+    if (calibrates) context.batches = calibration_batches(before, data_, context.seed);
     report.add(run_pass(*pass_, model, context));
+    measured_ = gates_.any();
+    if (measured_) {
+      check_gates(before, model, data_, gates_, context.input_shapes, context.seed, pass_->keeps_outputs(),
+                  calibrates, report, terminal);
+    }
   }
 
   std::optional<std::string> marks() const override { return options_mark(*this); }
 
   std::vector<std::string> not_measured() const override {
+    if (measured_) return {"speed was not measured"};
     if (pass_->keeps_outputs()) {
-      return {
-          "outputs before and after were not compared, speed was not measured: this version does not run "
-          "models"};
+      return {"outputs before and after were not compared (--verify does), speed was not measured"};
     }
     return {
-        "accuracy was not measured: no data, and this version does not run models yet; evaluate the output "
-        "on "
-        "your own data before you use it",
+        "accuracy was not measured: give --eval-data, or evaluate the output on your own data before you use "
+        "it",
         "speed was not measured"};
   }
 
@@ -65,7 +79,9 @@ class PassCommand : public ModelCommand {
   SelectOptions select_;
   ShapeOptions shape_;
   WorkOptions work_;
+  DataOptions data_;
   GateOptions gates_;
+  bool measured_ = false;
 };
 
 }  // namespace

@@ -38,8 +38,11 @@ struct DataOptions : Options {
   OpenOptions open_options() const;
   /// Opens what --data names, preferring the split `prefer`. Throws Error::usage when it is not given.
   std::unique_ptr<Dataset> open(const std::string& prefer = "") const;
+  /// The same for data that lies elsewhere.
+  std::unique_ptr<Dataset> open_at(const std::string& path, const std::string& prefer = "") const;
   /// What --preprocess says, else the `data.yaml` beside the data, else nothing changed but the type.
   Preprocess preprocessing() const;
+  Preprocess preprocessing_at(const std::string& path) const;
   /// Batch size, seed, threads and input are the caller's.
   LoaderOptions loader_options() const;
 };

@@ -55,6 +55,11 @@ class PassContext {
   /// Nodes the user wants touched; everything by default.
   NodeFilter filter;
   std::map<std::string, std::vector<std::int64_t>> input_shapes;  ///< by --input-shape
+  using Inputs = std::map<std::string, Tensor>;
+  using Batches = std::function<void(const std::function<void(const Inputs&)>& visit)>;
+  /// Goes through the samples of --data, batch by batch, inputs by name; as often as it is called. Empty when
+  /// no data was given.
+  Batches batches;
   /// Called now and then with a short text and a share in [0, 1]; may be empty.
   std::function<void(const std::string& what, double share)> progress;
 
@@ -79,6 +84,8 @@ class Pass : public Options {
   virtual bool keeps_outputs() const { return false; }
   /// True when the options ask for an explanation only: run() fills result.explanation, nothing is written.
   virtual bool explains() const { return false; }
+  /// True when run() measures on PassContext::batches where they are given.
+  virtual bool reads_data() const { return false; }
   /// Rewrites the model. On an exception the model is in an unspecified state and must be dropped.
   virtual void run(Model& model, PassContext& context) = 0;
 };

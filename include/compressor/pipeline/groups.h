@@ -71,20 +71,39 @@ struct WorkOptions : Options {
   WorkOptions() { threads.letter('j').no_effect(); }
 };
 
-/// Gates that run the model on data. They need an engine that runs models, which this version does not have.
+/// Gates that run the model before and after: what must hold of the result for it to be written.
 struct GateOptions : Options {
-  Option<MaybeText> data{*this, "data", std::nullopt, "data to measure with"};
-  Option<std::optional<std::int64_t>> samples{*this, "samples", std::nullopt,
-                                              "how many samples of the data to use", Range::at_least(1)};
-  Option<std::optional<std::int64_t>> verify{*this, "verify", std::nullopt,
-                                             "compare outputs before and after on this many inputs",
-                                             Range::at_least(1)};
-  Option<std::optional<double>> max_drop{*this, "max-drop", std::nullopt,
-                                         "write nothing when the metric falls by more than this",
-                                         Range::at_least(0)};
-  GateOptions() { data.path(); }
-  /// Throws Error::usage when one is set.
-  void check() const;
+  Option<MaybeText> eval_data{*this, "eval-data", std::nullopt,
+                              "data for --metric and --max-drop (default: --data)"};
+  Option<std::int64_t> eval_samples{*this, "eval-samples", 0, "use at most so many of its samples; 0: all",
+                                    Range::at_least(0)};
+  Option<Texts> metric{
+      *this,
+      "metric",
+      {},
+      "measure before and after on that data; may be repeated, --max-drop is about the first "
+      "(default: what fits the data)"};
+  Option<std::optional<double>> max_drop{
+      *this, "max-drop", std::nullopt,
+      "write nothing when the metric gets worse by more than this, in its own unit", Range::at_least(0)};
+  Option<std::optional<std::int64_t>> verify{
+      *this, "verify", std::nullopt,
+      "compare outputs before and after on so many inputs: of --data where given, else seeded random ones",
+      Range::at_least(1)};
+  Option<std::optional<double>> min_snr{*this, "min-snr", std::nullopt,
+                                        "write nothing when --verify finds less than so many dB"};
+  GateOptions() {
+    eval_data.path().no_effect();
+    eval_samples.no_effect();
+    metric.no_effect();
+    max_drop.no_effect();
+    verify.no_effect();
+    min_snr.no_effect();
+  }
+  /// Throws Error::usage for options that need another one.
+  void check(bool has_data) const;
+  /// Something is to be measured.
+  bool any() const { return eval_data->has_value() || !metric->empty() || *max_drop || *verify; }
 };
 
 InferOptions infer_options(const std::map<std::string, std::vector<std::int64_t>>& shapes);
