@@ -8,6 +8,7 @@
 
 #include "ops/product.h"
 #include "ops/real.h"
+#include "ops/run_elementwise.h"
 
 namespace compressor::ops {
 namespace {
@@ -184,14 +185,31 @@ std::set<Label> needed_after(const Equation& e, std::size_t next) {
   return needed;
 }
 
+using Lengths = std::map<Label, std::int64_t>;
+
+/// How long every label is; shape(i) is that of operand i. Fails where operands do not agree.
+template <class Context, class Shape>
+Lengths lengths_of(const Context& ctx, const Equation& e, Shape&& shape) {
+  Lengths lengths;
+  for (std::size_t i = 0; i < e.operands.size(); ++i) {
+    for (std::size_t k = 0; k < e.operands[i].size(); ++k) {
+      const std::int64_t d = shape(i)[k];
+      std::int64_t& length = lengths.try_emplace(e.operands[i][k], d).first->second;
+      if (length != d && length != 1 && d != 1) ctx.fail("a label is {} long and {} long", length, d);
+      if (length == 1) length = d;
+    }
+  }
+  return lengths;
+}
+
 template <class T>
-Tensor einsum_as(const ComputeContext& ctx, const Equation& e, const std::map<Label, std::int64_t>& lengths) {
-  Term<T> all = loaded<T>(ctx.in(0), e.operands[0], lengths);
+Tensor einsum_as(const std::vector<const Tensor*>& in, const Equation& e, const Lengths& lengths) {
+  Term<T> all = loaded<T>(*in[0], e.operands[0], lengths);
   for (std::size_t i = 1; i < e.operands.size(); ++i) {
-    all = contracted(all, loaded<T>(ctx.in(i), e.operands[i], lengths), needed_after(e, i + 1));
+    all = contracted(all, loaded<T>(*in[i], e.operands[i], lengths), needed_after(e, i + 1));
   }
   const Term<T> last = arranged(all, e.output);
-  Result<T> y(ctx.in(0).dtype, last.shape);
+  Result<T> y(in[0]->dtype, last.shape);
   std::copy(last.data.begin(), last.data.end(), y.data());
   return y.finish();
 }
@@ -236,15 +254,9 @@ void compute_einsum(ComputeContext& ctx) {
   std::vector<std::int64_t> ranks;
   for (std::size_t i = 0; i < ctx.num_inputs(); ++i) ranks.push_back(ctx.in(i).rank());
   const Equation e = read_equation(ctx.node(), ranks);
-  std::map<Label, std::int64_t> lengths;
-  for (std::size_t i = 0; i < ranks.size(); ++i) {
-    for (std::size_t k = 0; k < e.operands[i].size(); ++k) {
-      const std::int64_t d = ctx.in(i).shape[k];
-      std::int64_t& length = lengths.try_emplace(e.operands[i][k], d).first->second;
-      if (length != d && length != 1 && d != 1) ctx.fail("a label is {} long and {} long", length, d);
-      if (length == 1) length = d;
-    }
-  }
+  const Lengths lengths = lengths_of(ctx, e, [&](std::size_t i) -> const Dims& { return ctx.in(i).shape; });
+  std::vector<const Tensor*> in;
+  for (std::size_t i = 0; i < ranks.size(); ++i) in.push_back(&ctx.in(i));
   std::set<Label> seen;
   for (const Label label : e.output) {
     if (!lengths.contains(label)) ctx.fail("an output label is in no operand");
@@ -252,11 +264,45 @@ void compute_einsum(ComputeContext& ctx) {
   }
   switch (domain_of(ctx.in(0).dtype)) {
     case Domain::kFloat:
-      return ctx.set(0, einsum_as<float>(ctx, e, lengths));
+      return ctx.set(0, einsum_as<float>(in, e, lengths));
     case Domain::kDouble:
-      return ctx.set(0, einsum_as<double>(ctx, e, lengths));
+      return ctx.set(0, einsum_as<double>(in, e, lengths));
     default:  // unsigned numbers wrap alike
-      return ctx.set(0, einsum_as<std::int64_t>(ctx, e, lengths));
+      return ctx.set(0, einsum_as<std::int64_t>(in, e, lengths));
+  }
+}
+
+// The gradient of an operand is a sum of the same kind: of dy and the others, with the operand's labels left.
+void einsum_gradient(GradientContext& ctx) {
+  std::vector<std::int64_t> ranks;
+  for (std::size_t i = 0; i < ctx.num_inputs(); ++i) {
+    ranks.push_back(static_cast<std::int64_t>(ctx.in_shape(i).size()));
+  }
+  const Equation e = read_equation(ctx.node(), ranks);
+  const Lengths lengths = lengths_of(ctx, e, [&](std::size_t i) -> const Dims& { return ctx.in_shape(i); });
+  for (std::size_t i = 0; i < ranks.size(); ++i) {
+    if (!ctx.wants(i)) continue;
+    const std::vector<Label>& own = e.operands[i];
+    if (std::set<Label>(own.begin(), own.end()).size() != own.size()) {
+      ctx.fail("the gradient of a diagonal is not available");
+    }
+    Equation back{{e.output}, {}};
+    std::vector<const Tensor*> in{&ctx.grad_tensor(0)};
+    for (std::size_t k = 0; k < ranks.size(); ++k) {
+      if (k == i) continue;
+      back.operands.push_back(e.operands[k]);
+      in.push_back(&ctx.in(k));
+    }
+    const std::set<Label> there = needed_after(back, 0);
+    Dims full, some;  // a label of this operand alone was summed over: its gradient repeats
+    for (const Label label : own) {
+      full.push_back(lengths.at(label));
+      some.push_back(there.contains(label) ? full.back() : 1);
+      if (there.contains(label)) back.output.push_back(label);
+    }
+    Tensor d = einsum_as<float>(in, back, lengths).reshaped(some);
+    if (some != full) d = take_strided(d, full, broadcast_strides(some, full));
+    ctx.set(i, sum_to(d, ctx.in_shape(i)));
   }
 }
 

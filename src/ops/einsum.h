@@ -23,5 +23,7 @@ Equation read_equation(const Node& node, const std::vector<std::int64_t>& ranks)
 /// Operands are multiplied two at a time, from the left; a label is summed over as soon as nothing asks for
 /// it.
 void compute_einsum(ComputeContext& ctx);
+/// Reads all inputs. Not of a label that is named twice in one operand.
+void einsum_gradient(GradientContext& ctx);
 
 }  // namespace compressor::ops

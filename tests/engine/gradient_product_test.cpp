@@ -103,5 +103,34 @@ INSTANTIATE_TEST_SUITE_P(All, MatMulGradient,
                                          MatMulCase{{3, 4}, {4}}, MatMulCase{{4}, {4}},
                                          MatMulCase{{2, 3, 4}, {4}}, MatMulCase{{4}, {2, 4, 3}}));
 
+struct EinsumCase {
+  const char* equation;
+  std::vector<Dims> operands;
+};
+
+void PrintTo(const EinsumCase& c, std::ostream* out) {
+  *out << c.equation;
+}
+
+class EinsumGradient : public testing::TestWithParam<EinsumCase> {};
+
+TEST_P(EinsumGradient, MatchesDifferences) {
+  const EinsumCase& c = GetParam();
+  Net net;
+  std::vector<V> inputs{net.input("x", c.operands[0])};
+  for (std::size_t i = 1; i < c.operands.size(); ++i) inputs.push_back(net.weight(c.operands[i]));
+  net.output(net.op("Einsum", inputs, {attr("equation", c.equation)}));
+  expect_gradients(net.done());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EinsumGradient,
+                         testing::Values(EinsumCase{"ij,jk->ik", {{3, 4}, {4, 5}}},
+                                         EinsumCase{"bhqd,bhkd->bhqk", {{2, 2, 3, 4}, {2, 2, 5, 4}}},
+                                         EinsumCase{"...ij,jk", {{2, 3, 4}, {4, 2}}},
+                                         EinsumCase{"ij,kj->k", {{3, 4}, {2, 4}}},
+                                         EinsumCase{"ij->ji", {{3, 4}}}, EinsumCase{"ij->i", {{3, 4}}},
+                                         EinsumCase{"i,j,k->kij", {{2}, {3}, {4}}},
+                                         EinsumCase{"bij,bjk->bik", {{1, 3, 4}, {2, 4, 5}}}));
+
 }  // namespace
 }  // namespace compressor::build

@@ -92,7 +92,9 @@ void register_einsum(OpTable& table) {
              .infer = infer,
              .cost = cost,
              .compute = compute_einsum,
-             .channels = channels});
+             .channels = channels,
+             .gradient = einsum_gradient,
+             .keep = {.inputs = kAll}});
 }
 
 }  // namespace compressor::ops
