@@ -98,6 +98,16 @@ void mish_slope(const float* in, const float* dy, float* dx, std::int64_t n, flo
 using Map = void (*)(const float*, float*, std::int64_t, float, float);
 using Slope = void (*)(const float*, const float*, float*, std::int64_t, float, float);
 
+COMPRESSOR_CLONES void relu_columns(const float* x, std::int64_t rows, std::int64_t n, const float* slope,
+                                    float* y) {
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float* from = x + r * n;
+    float* to = y + r * n;
+#pragma GCC ivdep
+    for (std::int64_t i = 0; i < n; ++i) to[i] = from[i] < 0 ? slope[i] * from[i] : from[i];
+  }
+}
+
 Map map_of(Activation::Kind kind) {
   using K = Activation::Kind;
   switch (kind) {
@@ -195,6 +205,24 @@ void activate_backward(const Activation& f, const float* x, const float* dy, flo
   }
   each_chunk(n,
              [&](std::int64_t at, std::int64_t count) { slope(x + at, dy + at, dx + at, count, f.a, f.b); });
+}
+
+void parametric_relu(const float* x, std::int64_t rows, std::int64_t n, const float* slope, bool by_column,
+                     std::int64_t slopes, float* y) {
+  const std::int64_t step = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, n));
+  const std::int64_t tasks = (rows + step - 1) / step;
+#pragma omp parallel for schedule(static) if (rows * n > 4 * kChunk)
+  for (std::int64_t t = 0; t < tasks; ++t) {
+    const std::int64_t first = t * step;
+    const std::int64_t count = std::min(step, rows - first);
+    if (by_column) {
+      relu_columns(x + first * n, count, n, slope, y + first * n);
+      continue;
+    }
+    for (std::int64_t r = first; r < first + count; ++r) {
+      leaky_relu(x + r * n, y + r * n, n, slope[r % slopes], 0);
+    }
+  }
 }
 
 bool derivative_from_output(const Activation& f) {

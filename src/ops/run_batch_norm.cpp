@@ -99,8 +99,6 @@ bool run_batch_norm(RunContext& ctx) {
   // Before opset 14 a node that asks for statistics is computed by those given, as runtimes do.
   const bool asks = trains_statistics(node, ctx.opset()) && ctx.opset() >= 14;
   const bool batch = asks || ctx.batch_statistics();
-  const bool outputs = ctx.wants(1) || ctx.wants(2) || ctx.wants(3) || ctx.wants(4);
-  if (outputs && !asks) return false;
   const double epsilon = node.float_or("epsilon", 1e-5F);
   const double momentum = node.float_or("momentum", 0.9F);
   const Layout layout = batch ? Layout::kChannelsLast : ctx.layout(0);
@@ -120,6 +118,9 @@ bool run_batch_norm(RunContext& ctx) {
     }
   } else {
     s = read(ctx.in(3), ctx.in(4), epsilon);
+  }
+  for (std::size_t i = 1; !asks && i < 5; ++i) {
+    if (ctx.wants(i)) ctx.set(i, ctx.in(i % 2 == 1 ? 3 : 4));
   }
   if (ctx.training()) ctx.keep(keep_of(s));
   std::vector<float> factor = to_floats(ctx.in(1));

@@ -29,6 +29,16 @@ TEST(BatchNormRun, TakesTheBatchsStatistics) {
   }
 }
 
+TEST(BatchNormRun, BeforeOpset14GivesTheStatisticsItWasGiven) {
+  Net net(9);
+  const auto y = net.ops(
+      "BatchNormalization",
+      {net.input("x", {2, 3, 4, 4}), net.positive({3}), net.weight({3}), net.weight({3}), net.positive({3})},
+      5);
+  for (V v : y) net.output(v);
+  expect_fast_as_portable(net.done());
+}
+
 TEST(BatchNormRun, MovesRunningStatistics) {
   Net net;
   V x = net.input("x", {4, 2, 3, 3});

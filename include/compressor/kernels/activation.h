@@ -36,4 +36,9 @@ void activate_backward(const Activation& f, const float* x, const float* dy, flo
 /// True for the functions whose derivative is told from y = f(x) alone: relu, sigmoid, tanh.
 bool derivative_from_output(const Activation& f);
 
+/// PRelu over rows of n numbers: y = x > 0 ? x : slope x. `by_column`: one slope [n] for the columns of all
+/// rows; otherwise row r has slope[r % slopes]. y may be x.
+void parametric_relu(const float* x, std::int64_t rows, std::int64_t n, const float* slope, bool by_column,
+                     std::int64_t slopes, float* y);
+
 }  // namespace compressor::kernels

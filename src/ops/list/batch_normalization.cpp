@@ -126,12 +126,16 @@ void compute(ComputeContext& ctx) {
     const Elements<T> x(input);
     Result<T> y(input.dtype, input.shape);
     // Before opset 14 more than one output means training, but runtimes normalise by the given statistics all
-    // the same (exporters of weight-standardised convolutions rely on it): output 0 is computed so, the
-    // others are not.
+    // the same (exporters of weight-standardised convolutions rely on it): output 0 is computed so, and the
+    // others are those statistics.
     if (trains_statistics(ctx.node(), ctx.opset()) && ctx.opset() >= 14) {
       const Statistics running = s;
       s = batch_statistics(x.data(), n, c, inner);
       set_running(ctx, running, s);
+    } else {
+      for (std::size_t i = 1; i < ctx.node().outputs().size(); ++i) {
+        if (ctx.node().output(i) != nullptr) ctx.set(i, ctx.in(i % 2 == 1 ? 3 : 4));
+      }
     }
 #pragma omp parallel for schedule(static) if (size > kParallelWork)
     for (std::int64_t i = 0; i < n * c; ++i) {

@@ -83,19 +83,7 @@ bool run(RunContext& ctx) {
   const float* x = ctx.floats(0, layout);
   const float* s = ctx.floats(1);
   auto* y = reinterpret_cast<float*>(ctx.out_over(0, 0, DType::kFloat, shape, layout));
-#pragma omp parallel for schedule(static) if (size > (1 << 15))
-  for (std::int64_t r = 0; r < size / n; ++r) {
-    const float* from = x + r * n;
-    float* to = y + r * n;
-    if (row) {
-#pragma GCC ivdep
-      for (std::int64_t i = 0; i < n; ++i) to[i] = std::max(from[i], 0.0F) + s[i] * std::min(from[i], 0.0F);
-    } else {
-      const float by = s[numbers == 1 ? 0 : r % numbers];
-#pragma GCC ivdep
-      for (std::int64_t i = 0; i < n; ++i) to[i] = std::max(from[i], 0.0F) + by * std::min(from[i], 0.0F);
-    }
-  }
+  kernels::parametric_relu(x, size / n, n, s, row, numbers, y);
   return true;
 }
 

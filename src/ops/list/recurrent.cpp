@@ -2,6 +2,7 @@
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
 #include "ops/recurrence.h"
+#include "ops/run_recurrence.h"
 
 namespace compressor::ops {
 namespace {
@@ -130,7 +131,8 @@ void register_recurrent(OpTable& table) {
                .cost = cost,
                .compute = compute_recurrence,
                .channels = channels,
-               .shrink = shrink});
+               .shrink = shrink,
+               .run = run_recurrence});
   }
 }
 
