@@ -1,9 +1,11 @@
 // run_reduce: sums by strides; gradients as functions of x and of what belongs to its sum, which is repeated.
 #include "ops/run_reduce.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
+#include "compressor/kernels/functions.h"
 #include "compressor/kernels/strided.h"
 #include "ops/binary_loops.h"
 
@@ -150,7 +152,28 @@ const Rule* find(std::string_view type) {
 
 }  // namespace
 
+namespace {
+
+/// The last axes go: row by row of x as it lies plain.
+bool run_extreme(RunContext& ctx, const std::vector<bool>& gone, const Dims& shape, bool max) {
+  if (ctx.portable() || ctx.dtype(0) != DType::kFloat || num_elements(ctx.shape(0)) == 0) return false;
+  if (!std::is_sorted(gone.begin(), gone.end())) return false;
+  const auto n = static_cast<std::int64_t>(length(ctx.shape(0), gone));
+  const auto rows = static_cast<std::int64_t>(num_elements(shape));
+  const float* x = ctx.floats(0);
+  float* y = ctx.out_floats(0, shape);
+#pragma omp parallel for schedule(static) if (rows * n > (1 << 15))
+  for (std::int64_t i = 0; i < rows; ++i) {
+    y[i] = max ? kernels::largest(x + i * n, n) : kernels::smallest(x + i * n, n);
+  }
+  return true;
+}
+
+}  // namespace
+
 bool run_reduce(RunContext& ctx, const std::vector<bool>& gone, const Dims& shape) {
+  const std::string& type = ctx.node().op();
+  if (type == "ReduceMax" || type == "ReduceMin") return run_extreme(ctx, gone, shape, type == "ReduceMax");
   const bool mean = ctx.node().is("ReduceMean");
   if (ctx.portable() || ctx.dtype(0) != DType::kFloat || !(mean || ctx.node().is("ReduceSum"))) return false;
   const Dims x = ctx.shape(0);

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "compressor/kernels/functions.h"
+
 namespace compressor::ops {
 namespace {
 
@@ -92,8 +94,10 @@ void gradient(GradientContext& ctx, const Rule& f) {
 }  // namespace
 
 void add_unary_rules(Op& op) {
-  for (const Rule& f : kRules) {
+  for (Rule f : kRules) {
     if (op.type != f.type) continue;
+    if (op.type == "Exp") f.run = kernels::exponential;
+    if (op.type == "Erf") f.run = kernels::error_function;
     op.run = [f](RunContext& ctx) { return run(ctx, f); };
     op.gradient = [f](GradientContext& ctx) { gradient(ctx, f); };
     op.keep = f.from_output ? Keep{.inputs = 0, .outputs = 1} : Keep{.inputs = 1, .outputs = 0};

@@ -165,6 +165,30 @@ INSTANTIATE_TEST_SUITE_P(All, UnaryGradient,
                                          FunctionCase{"Cosh"}, FunctionCase{"Asinh"}, FunctionCase{"Atanh"},
                                          FunctionCase{"Softsign"}));
 
+/// The vector kernels against the portable ones, from one end of float to the other.
+TEST(UnaryFunctions, AreThoseOfThePortableKernels) {
+  for (const char* op : {"Exp", "Erf", "Sqrt", "Log", "Reciprocal"}) {
+    SCOPED_TRACE(op);
+    Net net;
+    std::vector<float> x;
+    for (int i = -9000; i < 9000; ++i)
+      x.push_back(0.01F * static_cast<float>(i) * (i % 7 == 0 ? 1.0F : 0.05F));
+    net.output(net.op(op, {net.input("x", {static_cast<std::int64_t>(x.size())})}));
+    const Model model = net.done();
+    const Executor::Feeds feeds{
+        {"x", Tensor::of({static_cast<std::int64_t>(x.size())}, std::span<const float>(x))}};
+    const std::vector<float> fast = to_floats(Executor(model).run(feeds)[0].tensor);
+    const std::vector<float> slow = to_floats(Executor(model, {.portable = true}).run(feeds)[0].tensor);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      if (std::isfinite(slow[i])) {
+        ASSERT_NEAR(fast[i], slow[i], 1e-6F * (1e-30F + std::abs(slow[i]))) << "at " << x[i];
+      } else {
+        ASSERT_FALSE(std::isfinite(fast[i])) << "at " << x[i];
+      }
+    }
+  }
+}
+
 TEST(UnaryGradient, OfAcosh) {
   Net net;
   net.output(net.op("Acosh", {net.input("x", {3, 4})}));
