@@ -247,9 +247,55 @@ Moves moves_of(const Amounts& a, const Dims& x) {
   return moves;
 }
 
-/// With a constant, in the order at hand.
+/// By reflection or from the edge: every row of the output, in the order at hand, is a row of the input with
+/// positions looked up.
+template <class T>
+void look_up(const Dims& x, const Dims& y, const std::vector<Ints>& from, Layout layout, const std::byte* in,
+             std::byte* out) {
+  std::vector<std::size_t> order(x.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (layout == Layout::kChannelsLast) std::rotate(order.begin() + 1, order.begin() + 2, order.end());
+  const Strides strides = kernels::strides_of(x, layout);
+  const std::size_t last = order.back();
+  const std::int64_t n = y[last];
+  const auto rows = static_cast<std::int64_t>(num_elements(y)) / n;
+  const T* a = reinterpret_cast<const T*>(in);
+  T* b = reinterpret_cast<T*>(out);
+#pragma omp parallel for schedule(static) if (rows * n > (1 << 15))
+  for (std::int64_t r = 0; r < rows; ++r) {
+    std::int64_t rest = r;
+    std::int64_t at = 0;
+    for (std::size_t k = order.size() - 1; k-- > 0;) {
+      const std::size_t axis = order[k];
+      at += from[axis][static_cast<std::size_t>(rest % y[axis])] * strides[axis];
+      rest /= y[axis];
+    }
+    for (std::int64_t i = 0; i < n; ++i) b[r * n + i] = a[at + from[last][static_cast<std::size_t>(i)]];
+  }
+}
+
+bool run_mirrored(RunContext& ctx, const std::string& mode) {
+  const Dims x = ctx.shape(0);
+  const auto a = amounts_of(ctx, x.size());
+  if (!a || x.empty() || num_elements(x) == 0 || bits(ctx.dtype(0)) != 32) return false;
+  Dims shape = x;
+  std::vector<Ints> from(x.size());
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    shape[k] += a->before[k] + a->after[k];
+    if (shape[k] <= 0) return false;
+    for (std::int64_t i = 0; i < shape[k]; ++i) from[k].push_back(source(i - a->before[k], x[k], mode));
+  }
+  const Layout layout = x.size() > 2 ? ctx.layout(0) : Layout::kPlain;
+  const BytesView view = ctx.in(0, layout).bytes.view();
+  look_up<std::uint32_t>(x, shape, from, layout, view.data(), ctx.out(0, ctx.dtype(0), shape, layout));
+  return true;
+}
+
+/// In the order at hand.
 bool run(RunContext& ctx) {
-  if (ctx.portable() || !can_move(ctx, 0) || mode_of(ctx.node()) != "constant") return false;
+  if (ctx.portable() || !can_move(ctx, 0)) return false;
+  const std::string mode = mode_of(ctx.node());
+  if (mode != "constant") return run_mirrored(ctx, mode);
   const Dims x = ctx.shape(0);
   const auto a = amounts_of(ctx, x.size());
   if (!a) return false;
