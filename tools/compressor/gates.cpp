@@ -86,6 +86,7 @@ void measure(const Model& before, const Model& after, const DataOptions& data, c
   const std::string path = gates.eval_data->value_or(data.data->value_or(""));
   if (path != data.data->value_or("")) calibrated = false;
   const auto set = data.open_at(path, "test");
+  if (calibrated) calibrated = data.open("train")->split() == set->split();
   LoaderOptions options = data.loader_options();
   options.samples = *gates.eval_samples;
   options.batch = 0;

@@ -13,18 +13,38 @@ namespace compressor {
 /// front of their readers decode; arithmetic stays in float.
 class Quantize : public Pass {
  public:
-  Quantize() { ranges.path(); }
+  Quantize() {
+    ranges.path();
+    max_memory.no_effect();
+  }
   std::string name() const override { return "quantize"; }
-  std::string summary() const override { return "store weights as whole numbers of 8, 4 or 2 bits"; }
+  std::string summary() const override {
+    return "store weights, and with data activations, as whole numbers of 8, 4 or 2 bits";
+  }
+  bool reads_data() const override { return (*mode == "auto" || *mode == "static") && !ranges.is_set(); }
   void check() const override;
   void run(Model& model, PassContext& context) override;
 
-  Option<std::string> mode{*this, "mode", "weight-only",
+  Option<std::string> mode{*this, "mode", "auto",
                            "weight-only: weights, with arithmetic in float; static: weights and activations, "
-                           "with scales from --ranges; dynamic: products, with scales found while they run",
-                           Choices{{"weight-only", "static", "dynamic"}}};
+                           "with scales from --data or --ranges; dynamic: products, with scales found while "
+                           "they run; auto: static with data or ranges, else weight-only",
+                           Choices{{"auto", "weight-only", "static", "dynamic"}}};
   Option<std::string> ranges{*this, "ranges", "",
                              "for mode static: YAML or JSON file of what values hold (name: [low, high])"};
+  Option<std::string> observer{*this, "observer", "auto",
+                               "with --data: how a range is chosen from what was seen; auto: for each value "
+                               "the one with the least squared error",
+                               Choices{{"auto", "minmax", "moving", "percentile", "entropy", "mse"}}};
+  Option<double> percentile{*this, "percentile", 99.99,
+                            "share of the numbers that observer percentile leaves inside",
+                            Range{.low = 50, .high = 100}};
+  Option<bool> bias_correction{*this, "bias-correction", true,
+                               "with --data: biases take back what rounded weights shift on average"};
+  Option<std::int64_t> max_memory{*this, "max-memory", 0,
+                                  "megabytes that calibration may take for what it gathers; more passes over "
+                                  "the data where that is not enough; 0: no limit",
+                                  Range::at_least(0)};
   Option<std::string> target{
       *this, "target", "generic",
       "for modes static and dynamic: the runtime whose kernels decide what is quantized, and how",

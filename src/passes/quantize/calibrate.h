@@ -10,7 +10,7 @@ struct Calibration {
   Ranges ranges;
   /// Mean over samples and places of each channel of the values, where it was gathered: E[x] of bias
   /// correction.
-  std::map<std::string, std::vector<float>, std::less<>> channel_means;
+  ChannelMeans channel_means;
   std::int64_t batches = 0;
 };
 

@@ -1,6 +1,7 @@
 // quantize: check the options and hand over to the mode.
 #include "compressor/passes/quantize.h"
 
+#include "passes/quantize/calibrate.h"
 #include "passes/quantize/dynamic.h"
 #include "passes/quantize/static_qdq.h"
 #include "passes/quantize/weight_only.h"
@@ -52,32 +53,51 @@ WeightOnlyOptions weight_options(const Quantize& q) {
   return o;
 }
 
-void check_scales(const Quantize& q) {
-  if (*q.mode == "dynamic" && q.ranges.is_set())
+void check_scales(const Quantize& q, const std::string& mode) {
+  if (mode == "dynamic" && q.ranges.is_set())
     throw Error::usage("--ranges goes with --mode static only: mode dynamic measures while it runs");
-  if (*q.mode == "static" && !q.ranges.is_set()) {
-    throw Error::usage(
-        "--mode static needs --ranges: this version does not run models, so that it cannot measure what "
-        "values "
-        "hold");
-  }
   for (const OptionBase* option :
        {static_cast<const OptionBase*>(&q.bits), static_cast<const OptionBase*>(&q.type),
         static_cast<const OptionBase*>(&q.granularity), static_cast<const OptionBase*>(&q.group_size),
         static_cast<const OptionBase*>(&q.symmetric), static_cast<const OptionBase*>(&q.asymmetric),
         static_cast<const OptionBase*>(&q.storage)}) {
     if (option->is_set())
-      throw Error::usage("--{} does not go with --mode {}: the target decides", option->name(), *q.mode);
+      throw Error::usage("--{} does not go with --mode {}: the target decides", option->name(), mode);
   }
   if (*q.clip == "hqq")
-    throw Error::usage("--clip hqq does not go with --mode {}: its weights are symmetric", *q.mode);
+    throw Error::usage("--clip hqq does not go with --mode {}: its weights are symmetric", mode);
+}
+
+/// Ranges of a prepared model's values on the context's samples.
+quantize::Calibration calibrate_on(const Quantize& q, const Model& model,
+                                   const quantize::StaticOptions& options, PassContext& context) {
+  PassContext asking;  // what is skipped is recorded once, when the model is rewritten
+  asking.filter = context.filter;
+  const std::vector<std::string> values = quantize::values_to_observe(model, options, asking);
+  std::int64_t batches = 0;
+  const Samples samples = [&](const std::function<void(const Executor::Feeds&)>& visit) {
+    context.batches([&](const PassContext::Inputs& inputs) {
+      Executor::Feeds feeds;
+      for (const auto& [name, tensor] : inputs) feeds[name] = tensor;
+      visit(feeds);
+      ++batches;
+      if (context.progress) context.progress("calibrating, batch " + std::to_string(batches), 0);
+    });
+  };
+  quantize::Calibration seen =
+      quantize::calibrate(model, values, samples, *q.observer, {.levels = 256, .percentile = *q.percentile},
+                          static_cast<std::uint64_t>(*q.max_memory) << 20U);
+  context.note(fmt::format("calibrated on {} batches, observer {}", seen.batches, *q.observer));
+  return seen;
 }
 
 }  // namespace
 
 void Quantize::check() const {
-  if (*mode != "weight-only") return check_scales(*this);
-  if (ranges.is_set() || target.is_set())
+  if (*mode == "static" || *mode == "dynamic") return check_scales(*this, *mode);
+  if (*mode == "auto" && ranges.is_set()) return check_scales(*this, "static");
+  // Auto without ranges is decided when it is known whether there is data.
+  if (*mode == "weight-only" && (ranges.is_set() || target.is_set()))
     throw Error::usage("--{} does not go with --mode weight-only",
                        ranges.is_set() ? ranges.name() : target.name());
   if (*symmetric && *asymmetric) throw Error::usage("--symmetric, --asymmetric: expected one of them");
@@ -110,15 +130,28 @@ void Quantize::check() const {
 }
 
 void Quantize::run(Model& model, PassContext& context) {
-  const quantize::StaticOptions options{quantize::target_of(*target),
-                                        *clip == "mse" ? Clip::kMse : Clip::kMinMax};
-  if (*mode == "dynamic") return quantize::quantize_dynamic(model, options, context);
-  if (*mode == "static") {
+  const bool has_data = static_cast<bool>(context.batches);
+  const std::string chosen = *mode != "auto" ? *mode : has_data || ranges.is_set() ? "static" : "weight-only";
+  if (*mode == "auto") {
+    if (chosen == "static") {
+      check_scales(*this, chosen);
+    } else if (target.is_set()) {
+      throw Error::usage("--target goes with activations: give --data or --ranges, or --mode dynamic");
+    }
+  }
+  quantize::StaticOptions options{quantize::target_of(*target), *clip == "mse" ? Clip::kMse : Clip::kMinMax};
+  if (chosen == "weight-only") return quantize::quantize_weights(model, weight_options(*this), context);
+  if (chosen == "dynamic") return quantize::quantize_dynamic(model, options, context);
+  if (ranges.is_set()) {
     const quantize::Ranges known = quantize::read_ranges(*ranges);
     quantize::prepare_static(model, context);
     return quantize::quantize_static(model, known, options, context);
   }
-  quantize::quantize_weights(model, weight_options(*this), context);
+  if (!has_data) throw Error::usage("--mode static needs --data or --ranges: what activations hold");
+  quantize::prepare_static(model, context);
+  const quantize::Calibration seen = calibrate_on(*this, model, options, context);
+  if (*bias_correction) options.means = seen.channel_means;
+  quantize::quantize_static(model, seen.ranges, options, context);
 }
 
 }  // namespace compressor

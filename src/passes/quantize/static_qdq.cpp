@@ -33,8 +33,10 @@ class Inserter {
     for (const Node* node : in_order(plan)) {
       const auto spot = weights(*node);
       if (!spot) continue;
-      const std::string text =
-          quantize_node_weights(model_, *node, *spot, scales.at(node->input(0)), options_);
+      const auto mean = options_.means.find(node->input(0)->name());
+      const std::string text = quantize_node_weights(
+          model_, *node, *spot, scales.at(node->input(0)),
+          mean == options_.means.end() ? std::span<const float>() : std::span(mean->second), options_);
       context_.done(*node, "quantized", text);
     }
     for (const Value* v : plan.activations) wrap(*v, scales.at(v));

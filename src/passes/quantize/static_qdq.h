@@ -24,9 +24,15 @@ using Ranges = std::map<std::string, ValueRange, std::less<>>;
 /// A YAML or JSON file `name: [low, high]`. Throws Error::io or Error::usage naming the file and the entry.
 Ranges read_ranges(const std::string& path);
 
+/// E[x] by channel of values, by their names in the main graph.
+using ChannelMeans = std::map<std::string, std::vector<float>, std::less<>>;
+
 struct StaticOptions {
   Target target;
   Clip weight_clip = Clip::kMinMax;
+  /// Where the mean of a layer's input is known, the bias takes back what rounding the weight shifts on
+  /// average: b' = b - sum over inputs of (W' - W) E[x] (Nagel et al. 2019, 1906.04721, section 4.2).
+  ChannelMeans means = {};
 };
 
 /// Raises the opset to 13 and folds BatchNormalization into what stands before it, whose result takes over
@@ -75,9 +81,9 @@ float pair_safe_scale(std::span<const float> channel);
 /// The weight on its grid, one scale a channel: what quantize_node_weights stores.
 codec::Grid weight_grid(const Tensor& weight, const WeightSpot& spot, const StaticOptions& options);
 
-/// Puts DequantizeLinear before the weight and the bias of `node`. `input` is the grid of its first input.
-/// Returns one line for the report.
+/// Puts DequantizeLinear before the weight and the bias of `node`. `input` is the grid of its first input,
+/// `mean` the mean of that by channel, empty where it is not known. Returns one line for the report.
 std::string quantize_node_weights(Model& model, const Node& node, const WeightSpot& spot, const Affine& input,
-                                  const StaticOptions& options);
+                                  std::span<const float> mean, const StaticOptions& options);
 
 }  // namespace compressor::quantize

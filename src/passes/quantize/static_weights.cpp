@@ -110,6 +110,53 @@ const Value* bias_of(const Model& model, const Node& node, std::size_t channels)
   return t && t->dtype == DType::kFloat && t->size() == channels ? b : nullptr;
 }
 
+/// Can a bias take the shift back? Not where it would break a target's rules or the node has no place for it.
+bool corrects(const Node& node, std::span<const float> mean, const StaticOptions& options) {
+  return !mean.empty() && options.target.integer_bias && node.is("Conv") && !node.input(2);
+}
+
+/// A bias of zeros.
+const Value* add_bias(Graph& graph, const Node& node, std::size_t channels) {
+  const std::vector<float> zeros(channels);
+  const Value* bias =
+      graph.add_initializer(graph.fresh_name(node.input(1)->name() + ".bias"),
+                            Tensor::of({static_cast<std::int64_t>(channels)}, std::span<const float>(zeros)));
+  std::vector<const Value*> inputs(node.inputs().begin(), node.inputs().end());
+  inputs.resize(2);
+  inputs.push_back(bias);
+  graph.set_inputs(node, inputs);
+  return bias;
+}
+
+/// sum over inputs of (W' - W) E[x] by output channel; zeros where the mean is not known.
+std::vector<double> mean_shift(const Node& node, const Tensor& weight, const std::vector<float>& rounded,
+                               std::span<const float> mean, std::size_t channels) {
+  std::vector<double> shift(channels);
+  if (mean.empty()) return shift;
+  const std::vector<float> exact = to_floats(weight);
+  const auto add = [&](std::size_t out, std::size_t in, std::size_t at) {
+    shift[out] +=
+        (static_cast<double>(rounded[at]) - static_cast<double>(exact[at])) * static_cast<double>(mean[in]);
+  };
+  if (node.is("Conv")) {
+    const auto group = static_cast<std::size_t>(node.int_or("group", 1));
+    const auto inputs = static_cast<std::size_t>(weight.shape[1]);
+    const std::size_t taps = exact.size() / channels / inputs;
+    if (mean.size() != inputs * group) return shift;
+    for (std::size_t o = 0; o < channels; ++o) {
+      const std::size_t first = o / (channels / group) * inputs;
+      for (std::size_t i = 0; i < inputs * taps; ++i) add(o, first + i / taps, o * inputs * taps + i);
+    }
+  } else if (node.is("Gemm") && mean.size() * channels == exact.size()) {
+    const bool transposed = node.int_or("transB", 0) != 0;
+    for (std::size_t o = 0; o < channels; ++o) {
+      for (std::size_t i = 0; i < mean.size(); ++i)
+        add(o, i, transposed ? o * mean.size() + i : i * channels + o);
+    }
+  }
+  return shift;
+}
+
 }  // namespace
 
 float pair_safe_scale(std::span<const float> channel) {
@@ -170,7 +217,7 @@ codec::Grid weight_grid(const Tensor& weight, const WeightSpot& spot, const Stat
 }
 
 std::string quantize_node_weights(Model& model, const Node& node, const WeightSpot& spot, const Affine& input,
-                                  const StaticOptions& options) {
+                                  std::span<const float> mean, const StaticOptions& options) {
   Graph& graph = *model.graph;
   const Value& source = *node.input(spot.input);
   const std::string stem = source.name();
@@ -181,6 +228,7 @@ std::string quantize_node_weights(Model& model, const Node& node, const WeightSp
   std::vector<ChannelGrid> grids = channel_grids(weight, spot, options);
   const std::size_t channels = grids.size();
   const Value* bias = options.target.integer_bias ? bias_of(model, node, channels) : nullptr;
+  if (!bias && corrects(node, mean, options)) bias = add_bias(graph, node, channels);
   std::vector<double> codes;
   std::vector<float> bias_scales;
   if (bias) {
@@ -190,11 +238,20 @@ std::string quantize_node_weights(Model& model, const Node& node, const WeightSp
           std::abs(static_cast<double>(b[c])) / kLargestBias / static_cast<double>(input.scale);
       grids[c].scale = std::max(grids[c].scale, static_cast<float>(needed));
       bias_scales.push_back(input.scale * grids[c].scale);
-      codes.push_back(std::nearbyint(static_cast<double>(b[c]) / static_cast<double>(bias_scales[c])));
     }
   }
   for (const ChannelGrid& g : grids) grid.scale.push_back(g.scale);
   grid.codes = encode_channels(weight, grid.blocks, grids);
+  if (bias) {
+    const std::vector<double> shift =
+        mean_shift(node, weight, to_floats(codec::decode(grid)), mean, channels);
+    const std::vector<float> b = to_floats(*fixed_constant(model, *bias));
+    for (std::size_t c = 0; c < channels; ++c) {
+      const double corrected = static_cast<double>(b[c]) - shift[c];
+      codes.push_back(std::clamp(std::nearbyint(corrected / static_cast<double>(bias_scales[c])),
+                                 -kLargestBias, kLargestBias));
+    }
+  }
   const codec::Place place{.graph = graph, .before = &node};
   graph.set_input(node, spot.input, &codec::lower(place, grid, codec::Storage::kQdq, stem));
   if (source.initializer() && source.uses().empty() && !source.is_input()) graph.erase_initializer(source);
