@@ -32,7 +32,11 @@ Executor::Feeds seeded_feeds(const Model& model, const std::string& path) {
   for (const Value* v : model.graph->inputs()) {
     if (v->initializer()) continue;
     Dims shape;
-    for (const Dim& d : v->type().dims) shape.push_back(d.known() ? d.value : shape.empty() ? 1 : 16);
+    const std::int64_t open = path.find("silero") != std::string::npos ? 512 : 16;  // it takes 32 ms of sound
+    for (const Dim& d : v->type().dims) {
+      const bool first = shape.empty() || v->type().dims.size() == 3;
+      shape.push_back(d.known() ? d.value : first ? 1 : open);
+    }
     std::vector<double> numbers(num_elements(shape));
     const bool real = is_float(v->type().dtype);
     const bool bytes = !real || reads_bytes(path);
