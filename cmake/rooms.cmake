@@ -60,9 +60,10 @@ function(compressor_tests name)
   compressor_discover(${name} referee "*Referee*-*Long*" 600)
   compressor_discover(${name} long "*Long*" 1200)
 endfunction()
+# Threads that wait give the processor away: several test programs share it.
 function(compressor_discover name label filter timeout)
   gtest_discover_tests(test_${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 TEST_FILTER ${filter}
-    TEST_PREFIX ${name}. TEST_LIST tests_${name}_${label} PROPERTIES LABELS ${label} TIMEOUT ${timeout})
+    TEST_PREFIX ${name}. TEST_LIST tests_${name}_${label} PROPERTIES LABELS ${label} TIMEOUT ${timeout} ENVIRONMENT OMP_WAIT_POLICY=passive)
 endfunction()
 
 # compressor_registry(OUT NAMESPACE TYPE files...): a source file OUT that calls register_<stem>(table) of every file.
