@@ -1,5 +1,6 @@
 // detection_test: every decoder reads back boxes that were written in its form, and the metric around them.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -188,7 +189,7 @@ TEST(Detection, SsdWithPriorsAndVariancesAndWithout) {
   const std::string variances = ",centre-variance=0.3,size-variance=0.4";
   EXPECT_NEAR(made::once("ap:priors=anchors" + variances, outputs, items), 1, 1e-6);
   EXPECT_LT(made::once("ap:priors=anchors", outputs, items), 0.5);  // the default variances are others
-  const std::string file = ::testing::TempDir() + "metrics_priors.npy";
+  const std::string file = ::testing::TempDir() + "metrics_priors_" + std::to_string(getpid()) + ".npy";
   write_npy(file, outputs.back().second);
   outputs.pop_back();
   EXPECT_NEAR(made::once("ap:decoder=ssd,priors=" + file + variances, outputs, items), 1, 1e-6);

@@ -1,5 +1,6 @@
 // sequence_test: language models and text recognisers.
 #include <gmock/gmock.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <functional>
@@ -15,7 +16,8 @@ using ::testing::HasSubstr;
 
 class Characters {
  public:
-  explicit Characters(const std::string& text) : path_(::testing::TempDir() + "metrics_characters.txt") {
+  explicit Characters(const std::string& text)
+      : path_(::testing::TempDir() + "metrics_characters_" + std::to_string(getpid()) + ".txt") {
     std::ofstream(path_) << text;
   }
   ~Characters() { std::remove(path_.c_str()); }

@@ -44,7 +44,8 @@ class Reader {
       return set(*open_[0], read_npy(text), text);
     }
     const std::string file = text.substr(equals + 1);
-    set(find(text.substr(0, equals)), read_npy(file), file);
+    const Value& input = find(text.substr(0, equals));
+    set(input, read_npy(file), file);
   }
 
   GivenFeeds result;

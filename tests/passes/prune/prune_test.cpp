@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
@@ -199,7 +200,8 @@ TEST(Prune, OptionsThatDoNotGoTogetherAreRefused) {
 /// A file of ratios that goes with the test.
 class RatioFile {
  public:
-  explicit RatioFile(const std::string& text) : path_(testing::TempDir() + "ratios.yaml") {
+  explicit RatioFile(const std::string& text)
+      : path_(testing::TempDir() + "ratios_" + std::to_string(getpid()) + ".yaml") {
     std::ofstream(path_) << text;
   }
   ~RatioFile() { std::remove(path_.c_str()); }
