@@ -30,7 +30,8 @@ std::vector<BatchItem> scenes(made::Seeded& random, bool letterboxed, std::int64
     item.truth.boxes.emplace();
     for (std::int64_t cell = 0; cell < 16; ++cell) {
       if (random.below(3) == 0) continue;
-      const double x = static_cast<double>(cell % 4) * 16, y = static_cast<double>(cell / 4) * 16;
+      const auto column = cell % 4, row = cell / 4;
+      const double x = static_cast<double>(column) * 16, y = static_cast<double>(row) * 16;
       const Box seen{.x1 = x + random.between(1, 5),
                      .y1 = y + random.between(1, 5),
                      .x2 = x + random.between(9, 15),
