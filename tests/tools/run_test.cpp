@@ -100,7 +100,9 @@ TEST_F(Run, BenchTimesEveryModelInEveryRound) {
     EXPECT_GT(m["median"], 0);
     EXPECT_LE(m["fastest"], m["median"]);
     EXPECT_LE(m["median"], m["slowest"]);
+#if !defined(__SANITIZE_ADDRESS__)  // with sanitizers memory is the system's and not counted
     EXPECT_GT(m["activation_bytes"], 2 * 28 * 28 * 16 * 4) << "at least the largest value";
+#endif
     EXPECT_FALSE(m["profile"].empty());
   }
   EXPECT_GT(j["models"][1]["speedup"]["median"], 0);
