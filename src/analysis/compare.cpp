@@ -36,7 +36,7 @@ std::uint64_t counted(const Tensor& t, const ComparedBatch& batch) {
 class Comparer {
  public:
   Comparer(const Model& first, const Model& second, const CompareOptions& options)
-      : first_(first), second_(second), kept_(kept_channels(*first.graph, options.kept)) {
+      : first_(first), second_(second), kept_(kept_channels(first, options.kept)) {
     pair_outputs();
     if (options.layers) pair_layers();
   }
@@ -161,15 +161,14 @@ class Comparer {
     return "";
   }
 
+  /// Shapes may be others than those that channels were found with.
   static Tensor selected(const Tensor& x, const KeptAxes& kept) {
-    KeptAxes axes;
     for (const auto& [axis, indices] : kept) {
-      const std::int64_t a = axis < 0 ? axis + x.rank() : axis;
-      if (a < 0 || a >= x.rank()) return x;
-      if (!indices.empty() && indices.back() >= x.shape[static_cast<std::size_t>(a)]) return x;
-      axes[a] = indices;
+      const bool fits =
+          axis < x.rank() && (indices.empty() || indices.back() < x.shape[static_cast<std::size_t>(axis)]);
+      if (!fits) return x;
     }
-    return take(x, axes);
+    return take(x, kept);
   }
 
   void finish(Comparison& result) {

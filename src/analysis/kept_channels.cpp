@@ -1,65 +1,65 @@
-// kept_channels: one walk in graph order.
+// kept_channels: a class of channels is gone when all of it that stands in some weight is gone; what stays of
+// every value then follows from the classes, as in pruning itself.
 #include "analysis/kept_channels.h"
+
+#include <algorithm>
+#include <set>
+
+#include "compressor/analysis/channel_groups.h"
+#include "compressor/base/error.h"
 
 namespace compressor {
 namespace {
 
-/// Axes of weight (input 1, or a norm's scale) and output along which a layer's channels lie.
-struct ChannelAxes {
-  std::int64_t weight = 0, output = 0;
-};
+using Cuts = std::map<std::pair<const Value*, std::int64_t>, const std::vector<std::int64_t>*>;
 
-std::optional<ChannelAxes> channel_axes(const Node& node, std::size_t rank) {
-  if (node.is("Conv") || node.is("BatchNormalization") || node.is("InstanceNormalization")) {
-    return ChannelAxes{.weight = 0, .output = 1};
-  }
-  if (node.is("ConvTranspose")) return ChannelAxes{.weight = 1, .output = 1};
-  if (node.is("Gemm")) return ChannelAxes{.weight = node.int_or("transB", 0) != 0 ? 0 : 1, .output = 1};
-  // Along the last axis, counted from the end as the output's rank is not known here.
-  if (node.is("MatMul") && rank >= 2) {
-    return ChannelAxes{.weight = static_cast<std::int64_t>(rank) - 1, .output = -1};
-  }
-  return std::nullopt;
-}
-
-/// Operators whose output has other channels than their input, so that nothing can be passed on.
-bool reorders(const Node& node) {
-  for (const char* op : {"Reshape", "Transpose", "Flatten", "Concat", "Split", "Slice", "Gather", "Squeeze",
-                         "Unsqueeze", "DepthToSpace", "SpaceToDepth"}) {
-    if (node.is(op)) return true;
-  }
-  return false;
-}
-
-KeptAxes of_node(const Node& node, const KeptIndices& weights,
-                 const std::map<const Value*, KeptAxes>& known) {
-  const Value* weight = node.input(1);
-  if (weight && weight->initializer()) {
-    if (const auto axes = channel_axes(node, weight->initializer()->shape.size())) {
-      const auto cut = weights.find(weight->name());
-      if (cut == weights.end()) return {};
-      const auto kept = cut->second.find(axes->weight);
-      if (kept == cut->second.end()) return {};
-      return {{axes->output, kept->second}};
+/// The weights' cuts by value and axis. Throws Error::usage for what is no weight of this model.
+Cuts cuts_of(const Model& model, const KeptIndices& weights) {
+  Cuts cuts;
+  for (const auto& [name, axes] : weights) {
+    const Value* v = model.graph->find(name);
+    const auto weight = v ? constant_of(*v) : std::nullopt;
+    if (!weight) throw Error::usage("the report cuts '{}', which is no weight of the first model", name);
+    for (const auto& [axis, kept] : axes) {
+      const bool fits = axis >= 0 && axis < weight->rank() &&
+                        (kept.empty() || kept.back() < weight->shape[static_cast<std::size_t>(axis)]);
+      if (!fits) {
+        throw Error::usage("the report cuts axis {} of '{}', and the weight is {}", axis, name,
+                           to_string(weight->shape));
+      }
+      cuts[{v, axis}] = &kept;
     }
   }
-  if (reorders(node)) return {};
-  for (const Value* input : node.inputs()) {
-    if (const auto found = known.find(input); input && found != known.end()) return found->second;
-  }
-  return {};
+  return cuts;
+}
+
+bool is_gone(const ChannelUnit& unit, const Cuts& cuts) {
+  return std::any_of(unit.slices.begin(), unit.slices.end(), [&](const ConstantSlice& slice) {
+    const auto cut = cuts.find({slice.value, slice.axis});
+    if (cut == cuts.end() || slice.positions.empty()) return false;
+    return std::none_of(slice.positions.begin(), slice.positions.end(), [&](std::int64_t position) {
+      return std::binary_search(cut->second->begin(), cut->second->end(), position);
+    });
+  });
 }
 
 }  // namespace
 
-std::map<const Value*, KeptAxes> kept_channels(const Graph& graph, const KeptIndices& weights) {
+std::map<const Value*, KeptAxes> kept_channels(const Model& model, const KeptIndices& weights) {
   std::map<const Value*, KeptAxes> known;
   if (weights.empty()) return known;
-  for (const Node& node : graph.nodes()) {
-    KeptAxes kept = of_node(node, weights, known);
-    if (kept.empty()) continue;
-    for (const Value* output : node.outputs()) {
-      if (output) known[output] = kept;
+  const Cuts cuts = cuts_of(model, weights);
+  ChannelGroups groups = find_channel_groups(model, {.infer = {}, .through_norm = true, .blocked = {}});
+  std::set<Atom> gone;
+  for (const ChannelGroup& group : groups.groups) {
+    for (const ChannelUnit& unit : group.units) {
+      if (is_gone(unit, cuts)) gone.insert(unit.root);
+    }
+  }
+  for (const auto& [value, axes] : groups.lists.all()) {
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      const auto axis = static_cast<std::int64_t>(i);
+      if (auto kept = groups.kept(*value, axis, gone)) known[value][axis] = std::move(*kept);
     }
   }
   return known;

@@ -70,6 +70,12 @@ TEST_F(Run, APrunedModelIsComparedAtWhatIsLeft) {
     ++equal;
   }
   EXPECT_EQ(equal, 1);
+  EXPECT_TRUE(seeing["left_out"].empty())
+      << "the cut is followed through Flatten too: " << seeing["left_out"];
+  // A report of another model.
+  const Outcome other = run({"compare", "--report", "p.json", "p.onnx", kModel});
+  EXPECT_EQ(other.code, 2);
+  EXPECT_THAT(other.err, HasSubstr("the report cuts"));
 }
 
 TEST_F(Run, BadQuestionsAreUsageErrors) {
