@@ -73,64 +73,6 @@ Executor::Impl::Impl(const Model& model, ExecutorOptions options)
   }
 }
 
-void Executor::Impl::check_feed(const Value& value, const RunValue& feed) const {
-  const Type& type = value.type();
-  if (feed.kind != RunValue::Kind::kTensor || type.kind != Type::Kind::kTensor) return;
-  if (type.dtype != DType::kUndefined && feed.tensor.dtype != type.dtype) {
-    throw Error::usage("input '{}': found {}, expected {}", value.name(), name(feed.tensor.dtype),
-                       name(type.dtype));
-  }
-  if (!type.has_shape) return;
-  bool fits = feed.tensor.shape.size() == type.dims.size();
-  for (std::size_t i = 0; fits && i < type.dims.size(); ++i) {
-    fits = !type.dims[i].known() || type.dims[i].value == feed.tensor.shape[i];
-  }
-  if (fits) return;
-  std::string expected;
-  for (const Dim& d : type.dims) {
-    expected += (expected.empty() ? "" : "x") + (d.known()         ? std::to_string(d.value)
-                                                 : d.param.empty() ? "?"
-                                                                   : d.param);
-  }
-  throw Error::usage("input '{}': found shape {}, expected {}", value.name(), to_string(feed.tensor.shape),
-                     expected);
-}
-
-void Executor::Impl::bind_inputs(Frame& frame, const Feeds& feeds) {
-  for (const auto& [name, feed] : feeds) {
-    const Value* v = model_.graph->find(name);
-    if (!v || !v->is_input()) {
-      std::string names;
-      for (const Value* input : model_.graph->inputs())
-        names += (names.empty() ? "'" : ", '") + input->name() + "'";
-      throw Error::usage("input '{}': the model has no such input; its inputs are {}", name, names);
-    }
-    check_feed(*v, feed);
-    auto held = std::make_shared<Held>();
-    held->value = feed;
-    const auto slot = static_cast<std::size_t>(main_->slot_of.at(v));
-    if (wishes_.gradients_of.contains(v)) shapes_[static_cast<int>(slot)] = feed.tensor.shape;
-    if (v->initializer()) {
-      if (!model_.is_overridable(*v)) {
-        throw Error::usage("input '{}' is a weight of the model and cannot be given", name);
-      }
-      main_->constants[slot] = held;
-    } else {
-      frame.slots[slot] = held;
-    }
-    if (main_->tapped[slot]) report(*v, *held);
-  }
-  for (const Value* v : model_.graph->inputs()) {
-    const auto slot = static_cast<std::size_t>(main_->slot_of.at(v));
-    if (frame.slots[slot] || main_->constants[slot]) continue;
-    if (v->type().kind == Type::Kind::kOptional) {
-      frame.slots[slot] = std::make_shared<Held>();
-      continue;
-    }
-    throw Error::usage("input '{}' is missing", v->name());
-  }
-}
-
 std::vector<RunValue> Executor::Impl::run(const Feeds& feeds) {
   Frame frame;
   frame.program = main_.get();
@@ -216,7 +158,9 @@ void Executor::Impl::run_operator(Frame& frame, Step& step) {
   for (std::size_t i = 0; i < step.inputs.size(); ++i) {
     plain = plain && (step.inputs[i].slot < 0 || context.value(i).kind == RunValue::Kind::kTensor);
   }
-  const bool by_run = step.op->run && !(options_.portable && step.op->compute && plain);
+  // Statistics of a batch are a matter of `run` alone.
+  const bool by_compute = options_.portable && step.op->compute && plain && !options_.batch_statistics;
+  const bool by_run = step.op->run && !by_compute;
   bool ok = by_run && step.op->run(context);
   if (!ok && !step.parts.empty()) return run_parts(frame, step);
   if (!ok) ok = compute(context, step);

@@ -200,7 +200,7 @@ class Fuser {
 
 }  // namespace
 
-void fuse(const Model& model, Program& program, const FactsMap& facts, const Wishes& /*wishes*/) {
+void fuse(const Model& model, Program& program, const FactsMap& facts) {
   Fuser(model, program, facts).run();
 }
 

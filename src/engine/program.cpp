@@ -153,7 +153,7 @@ bool Program::constant_at(const Ref& ref) const {
 std::unique_ptr<Program> compile(const Model& model, const Graph& graph, const Program* parent,
                                  const FactsMap& facts, const Wishes& wishes) {
   std::unique_ptr<Program> program = Compiler(model, graph, parent, wishes).compile();
-  if (wishes.fuse && !wishes.training) fuse(model, *program, facts, wishes);
+  if (wishes.fuse && !wishes.training) fuse(model, *program, facts);
   find_lifetimes(*program);
   return program;
 }

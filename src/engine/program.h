@@ -75,7 +75,7 @@ std::unique_ptr<Program> compile(const Model& model, const Graph& graph, const P
 
 /// Joins steps with those behind them where the first one's operator takes an epilogue.
 ///   x -> Conv(W, b) -> BN(s, t, mu, v) -> + r -> f -> y   ==>   y = f(Conv(W', b')(x) + r)
-void fuse(const Model& model, Program& program, const FactsMap& facts, const Wishes& wishes);
+void fuse(const Model& model, Program& program, const FactsMap& facts);
 
 /// Fills in last and dies of every step.
 void find_lifetimes(Program& program);

@@ -90,15 +90,6 @@ class Heap {
     peak_ = live_;
   }
 
-  void trim() {
-    const std::lock_guard lock(guard_);
-    for (const auto& [at, size] : free_) {
-      const std::size_t from = round_up(at, kHugePage);
-      const std::size_t to = (at + size) / kHugePage * kHugePage;
-      if (to > from) madvise(base_ + from, to - from, MADV_DONTNEED);
-    }
-  }
-
  private:
   /// A block at the end; a free block there is made longer.
   std::size_t grow(std::size_t size) {
@@ -182,10 +173,6 @@ MemoryUse memory_use() {
 
 void reset_peak() {
   heap().reset_peak();
-}
-
-void trim_memory() {
-  heap().trim();
 }
 
 }  // namespace compressor::kernels

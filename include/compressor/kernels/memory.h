@@ -45,7 +45,5 @@ struct MemoryUse {
 };
 MemoryUse memory_use();
 void reset_peak();
-/// Gives free pages back to the system.
-void trim_memory();
 
 }  // namespace compressor::kernels
