@@ -110,6 +110,9 @@ Tensor random_input(const Value& input, const std::vector<std::int64_t>* shape, 
 
 GivenFeeds read_feeds(const Model& model, const std::vector<std::string>& inputs, bool random,
                       const std::map<std::string, std::vector<std::int64_t>>& shapes, std::uint64_t seed) {
+  if (!random && !shapes.empty()) {
+    throw Error::usage("--input-shape is about random inputs, and --random is not given");
+  }
   Reader reader(model);
   for (const std::string& text : inputs) reader.add(text);
   std::string missing;

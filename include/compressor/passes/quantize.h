@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "compressor/pass/pass.h"
 
@@ -74,5 +76,8 @@ class Quantize : public Pass {
                               "of opset 7; auto: portable",
                               Choices{{"auto", "qdq", "blocked", "matmulnbits", "portable"}}};
 };
+
+/// What --target may be, each with one sentence.
+std::vector<std::pair<std::string, std::string>> quantize_targets();
 
 }  // namespace compressor

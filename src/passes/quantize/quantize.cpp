@@ -68,6 +68,15 @@ void check_scales(const Quantize& q, const std::string& mode) {
     throw Error::usage("--clip hqq does not go with --mode {}: its weights are symmetric", mode);
 }
 
+/// What only a calibration reads is not to be set where there is none.
+void check_not_calibrating(const Quantize& q, const std::string& why) {
+  for (const OptionBase* option :
+       {static_cast<const OptionBase*>(&q.observer), static_cast<const OptionBase*>(&q.percentile),
+        static_cast<const OptionBase*>(&q.bias_correction), static_cast<const OptionBase*>(&q.max_memory)}) {
+    if (option->is_set()) throw Error::usage("--{} goes with calibration on --data, {}", option->name(), why);
+  }
+}
+
 /// Ranges of a prepared model's values on the context's samples.
 quantize::Calibration calibrate_on(const Quantize& q, const Model& model,
                                    const quantize::StaticOptions& options, PassContext& context) {
@@ -93,7 +102,19 @@ quantize::Calibration calibrate_on(const Quantize& q, const Model& model,
 
 }  // namespace
 
+std::vector<std::pair<std::string, std::string>> quantize_targets() {
+  std::vector<std::pair<std::string, std::string>> list;
+  for (const std::string& name : quantize::target_names()) {
+    const quantize::Target& target = quantize::target_of(name);
+    list.emplace_back(name, target.summary + "; exact on " + target.exact_on);
+  }
+  return list;
+}
+
 void Quantize::check() const {
+  if (percentile.is_set() && observer.is_set() && *observer != "percentile" && *observer != "auto") {
+    throw Error::usage("--percentile does not go with --observer {}", *observer);
+  }
   if (*mode == "static" || *mode == "dynamic") return check_scales(*this, *mode);
   if (*mode == "auto" && ranges.is_set()) return check_scales(*this, "static");
   // Auto without ranges is decided when it is known whether there is data.
@@ -139,6 +160,8 @@ void Quantize::run(Model& model, PassContext& context) {
       throw Error::usage("--target goes with activations: give --data or --ranges, or --mode dynamic");
     }
   }
+  if (ranges.is_set()) check_not_calibrating(*this, "and the ranges are given");
+  if (chosen != "static") check_not_calibrating(*this, "and mode " + chosen + " has none");
   quantize::StaticOptions options{quantize::target_of(*target), *clip == "mse" ? Clip::kMse : Clip::kMinMax};
   if (chosen == "weight-only") return quantize::quantize_weights(model, weight_options(*this), context);
   if (chosen == "dynamic") return quantize::quantize_dynamic(model, options, context);

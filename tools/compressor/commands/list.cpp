@@ -9,6 +9,7 @@
 #include "compressor/data/preprocess.h"
 #include "compressor/metrics/metric.h"
 #include "compressor/ops/op.h"
+#include "compressor/passes/quantize.h"
 #include "compressor/pipeline/registry.h"
 #include "compressor/report/table.h"
 
@@ -21,12 +22,10 @@ constexpr std::size_t kWidest = 200;  // sentences are not cut
 struct Listing {
   Table table;
   Json json = Json::array();
-  std::string note;
 };
 
 Listing ops_listing() {
-  Listing list{.table = Table({{"operator"}, {"opsets"}, {"shape"}, {"cost"}, {"folded"}, {"channels"}}),
-               .note = {}};
+  Listing list{.table = Table({{"operator"}, {"opsets"}, {"shape"}, {"cost"}, {"folded"}, {"channels"}})};
   std::map<std::pair<std::string, std::int64_t>, const ops::Op*> sorted;
   for (const ops::Op& op : ops::op_table().all()) {
     sorted[{op.domain.empty() ? op.type : op.domain + "." + op.type, op.since}] = &op;
@@ -50,7 +49,7 @@ Listing ops_listing() {
 }
 
 Listing passes_listing() {
-  Listing list{.table = Table({{"pass"}, {"what it does"}}), .note = {}};
+  Listing list{.table = Table({{"pass"}, {"what it does"}})};
   for (const auto& pass : all_passes()) {
     list.table.add({pass->name(), pass->summary()});
     list.json.push_back({{"pass", pass->name()}, {"summary", pass->summary()}});
@@ -59,7 +58,7 @@ Listing passes_listing() {
 }
 
 Listing methods_listing() {
-  Listing list{.table = Table({{"pass"}, {"option"}, {"method"}, {"default"}}), .note = {}};
+  Listing list{.table = Table({{"pass"}, {"option"}, {"method"}, {"default"}})};
   for (const Method& m : all_methods()) {
     list.table.add({m.pass, "--" + m.option, m.name, std::string(m.is_default ? "yes" : "")});
     list.json.push_back(
@@ -69,12 +68,16 @@ Listing methods_listing() {
 }
 
 Listing targets_listing() {
-  return {.table = Table({{"target"}, {"what it means"}}),
-          .note = "no method of this version depends on a target: every output is standard ONNX\n"};
+  Listing list{.table = Table({{"target"}, {"what it means for quantize"}})};
+  for (const auto& [name, summary] : quantize_targets()) {
+    list.table.add({name, summary});
+    list.json.push_back({{"target", name}, {"summary", summary}});
+  }
+  return list;
 }
 
 Listing metrics_listing() {
-  Listing list{.table = Table({{"metric"}, {"unit"}, {"better"}, {"what it says"}}), .note = {}};
+  Listing list{.table = Table({{"metric"}, {"unit"}, {"better"}, {"what it says"}})};
   for (const MetricInfo& m : all_metrics()) {
     list.table.add({m.name, m.unit, std::string(m.higher_is_better ? "higher" : "lower"), m.summary});
     list.json.push_back({{"metric", m.name},
@@ -86,7 +89,7 @@ Listing metrics_listing() {
 }
 
 Listing data_listing() {
-  Listing list{.table = Table({{"format"}, {"what it looks like"}}), .note = {}};
+  Listing list{.table = Table({{"format"}, {"what it looks like"}})};
   for (const DataFormat& f : data_formats()) {
     list.table.add({f.name, f.summary});
     list.json.push_back({{"format", f.name}, {"summary", f.summary}});
@@ -95,7 +98,7 @@ Listing data_listing() {
 }
 
 Listing presets_listing() {
-  Listing list{.table = Table({{"preset"}, {"settings"}, {"for"}}), .note = {}};
+  Listing list{.table = Table({{"preset"}, {"settings"}, {"for"}})};
   for (const PreprocessPreset& p : preprocess_presets()) {
     list.table.add({p.name, p.settings, p.summary});
     list.json.push_back({{"preset", p.name}, {"settings", p.settings}, {"summary", p.summary}});
@@ -127,7 +130,7 @@ class List : public Command {
   void run(Terminal& terminal) override {
     const Listing list = listings().at(*what_)();
     if (*json_) return terminal.print(list.json.dump(2) + "\n");
-    terminal.print(list.note.empty() ? list.table.text(kWidest) : list.note);
+    terminal.print(list.table.text(kWidest));
   }
 
  private:
