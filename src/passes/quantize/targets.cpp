@@ -35,8 +35,7 @@ Target onnx_runtime(const std::string& name, const std::string& summary, bool sa
 const std::vector<Target>& all() {
   static const std::vector<Target> kAll = [] {
     std::vector<Target> list;
-    list.push_back(
-        onnx_runtime("generic", "any runtime", true, "every machine"));
+    list.push_back(onnx_runtime("generic", "any runtime", true, "every machine"));
     list.push_back(onnx_runtime("ort-cpu", "ONNX Runtime on processors with VNNI or on ARM", false,
                                 "x86 with VNNI, and ARM; without VNNI sums saturate and accuracy is lost"));
     list.push_back(onnx_runtime("ort-cpu-avx2", "ONNX Runtime on x86 without VNNI", true, "every machine"));
