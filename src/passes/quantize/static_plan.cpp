@@ -2,7 +2,8 @@
 //
 // Products and convolutions with a constant weight (or two activations) start it; operators that join or pass
 // values on follow where what they read is quantized already. An activation function behind a convolution
-// that nothing else reads belongs to it: the value between the two is never rounded.
+// that nothing else reads belongs to it: the value between the two is never rounded. What follows must lead
+// to another product or convolution; the rest stays in float.
 #include <algorithm>
 #include <unordered_map>
 
@@ -32,13 +33,14 @@ class Planner {
     }
     // Values in front of a computing node are quantized; whatever only reads such values may follow.
     for (const Node& node : model_.graph->nodes()) follow(node);
+    leave_ends();
     for (const Node& node : model_.graph->nodes()) {
       for (const Graph* body : node.bodies()) skip_body(*body);
     }
     Plan plan;
     plan.nodes = nodes_;
     for (const Value* v : ordered_) {
-      if (!inner_.contains(v)) plan.activations.push_back(v);
+      if (!inner_.contains(v) && is_needed(*v)) plan.activations.push_back(v);
     }
     return plan;
   }
@@ -158,10 +160,48 @@ class Planner {
         !pads_with_zero(*node.input(2)))
       return;  // only 0 is a code at any scale
     nodes_.insert(&node);
+    followers_.insert(&node);
     if (node.is("Add") && take_in(node)) return;
     for (const Value* y : node.outputs()) {
       if (y && !(passes && y->is_graph_output())) want(*y);
     }
+  }
+
+  bool has_integer_reader(const Value& v) const {
+    return std::any_of(v.uses().begin(), v.uses().end(),
+                       [&](const Use& use) { return use.node && nodes_.contains(use.node); });
+  }
+
+  /// Operators that follow are worth it only in front of an integer kernel: at the ends of the network, and
+  /// where floats go on (a norm made of its parts, heads that are laid side by side), they would only round.
+  void leave_ends() {
+    const std::vector<const Node*> order = model_.graph->node_list();
+    for (auto it = order.rbegin(); it != order.rend(); ++it) {
+      const Node& node = **it;
+      if (!followers_.contains(&node)) continue;
+      const bool joined = inner_.contains(node.output(0));  // with the activation function behind it
+      const Node& last = joined ? *fused(node) : node;
+      const auto outputs = last.outputs();
+      if (std::any_of(outputs.begin(), outputs.end(),
+                      [&](const Value* y) { return y && has_integer_reader(*y); })) {
+        continue;
+      }
+      nodes_.erase(&node);
+      if (!joined) continue;
+      nodes_.erase(&last);
+      inner_.erase(node.output(0));
+    }
+  }
+
+  /// A scale is for a value that an integer kernel reads or gives; what a product gives to floats stays one.
+  bool is_needed(const Value& v) const {
+    if (has_integer_reader(v)) return true;
+    const Node* maker = v.producer();
+    if (!maker || !nodes_.contains(maker)) return false;
+    if (followers_.contains(maker)) return true;
+    const Node* first =
+        maker->input(0) && inner_.contains(maker->input(0)) ? maker->input(0)->producer() : maker;
+    return !first->is("MatMul") && !first->is("Gemm");
   }
 
   const Model& model_;
@@ -170,6 +210,7 @@ class Planner {
   PassContext& context_;
   FactsMap facts_;
   std::set<const Node*> nodes_;
+  std::set<const Node*> followers_;  ///< of these, those that join or pass values on
   std::set<const Value*> wanted_, inner_;
   std::vector<const Value*> ordered_;
 };

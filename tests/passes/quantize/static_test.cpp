@@ -178,6 +178,35 @@ TEST(Static, WhatPassesOnSharesItsScale) {
   EXPECT_EQ(scale_before(model, "Conv", 2, 0), in);
 }
 
+// conv -> x x -> mean -> out: the square leads to no integer kernel and would only round. The same square in
+// front of another convolution is computed in codes.
+TEST(Static, WhatLeadsToNoIntegerKernelStaysInFloat) {
+  const auto network = [](bool goes_on) {
+    Net net;
+    V x = net.conv(net.input("x", {1, 4, 8, 8}), 4, 8);
+    V square = net.op("Mul", {x, x});
+    if (goes_on) square = net.conv(square, 8, 4);
+    net.output(net.op("GlobalAveragePool", {square}));
+    return net.done();
+  };
+  const auto reads_codes = [](const Model& model) {
+    for (const Node& node : model.graph->nodes()) {
+      if (!node.is("Mul")) continue;
+      const Value& square = *node.output(0);
+      return std::any_of(square.uses().begin(), square.uses().end(),
+                         [](const Use& use) { return use.node && use.node->is("QuantizeLinear"); });
+    }
+    return false;
+  };
+  Model end = network(false);
+  run(end);
+  EXPECT_FALSE(reads_codes(end));
+  EXPECT_EQ(count(end, "QuantizeLinear"), 2) << "what the convolution reads and gives";
+  Model inner = network(true);
+  run(inner);
+  EXPECT_TRUE(reads_codes(inner));
+}
+
 TEST(Static, WhatIsLeftOutStaysInFloatWithAReason) {
   Model model = residual();
   const PassResult r = run(model, "generic", {"op:Gemm"});
