@@ -27,8 +27,6 @@
 
 #include "compressor/onnx/save.h"
 
-extern char** environ;
-
 namespace compressor::judge {
 
 /// A folder that goes with the object.

@@ -14,7 +14,6 @@ namespace compressor {
 using engine::Frame;
 using engine::Held;
 using engine::HeldPtr;
-using engine::Program;
 using engine::Ref;
 using engine::Step;
 using engine::StepContext;

@@ -44,7 +44,7 @@ class Heap {
     const std::lock_guard lock(guard_);
     size = round_up(std::max<std::size_t>(size, 1), kAlignment);
     const auto fit = by_size_.lower_bound({size, 0});
-    std::size_t at;
+    std::size_t at = 0;
     if (fit != by_size_.end()) {
       at = fit->second;
       const std::size_t have = fit->first;
@@ -151,7 +151,8 @@ Buffer::Buffer(std::size_t size) : size_(size) {
   }
   const std::align_val_t alignment{kAlignment};
   data_ = static_cast<std::byte*>(::operator new(std::max<std::size_t>(size, 1), alignment));
-  keep_ = std::shared_ptr<std::byte>(data_, [alignment](std::byte* p) { ::operator delete(p, alignment); });
+  keep_ = std::shared_ptr<std::byte>(
+      data_, [](std::byte* p) { ::operator delete (p, std::align_val_t{kAlignment}); });
 }
 
 Buffer Buffer::take_over(Bytes& bytes) {
