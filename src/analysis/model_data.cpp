@@ -85,7 +85,7 @@ std::vector<const Value*> open_inputs(const Model& model) {
 }
 
 ModelData::ModelData(const Model& model, const Dataset& data, Preprocess preprocess, LoaderOptions options)
-    : model_(model), data_(data), preprocess_(std::move(preprocess)), options_(std::move(options)) {
+    : model_(model), preprocess_(std::move(preprocess)), options_(std::move(options)) {
   if (data.size() == 0) throw Error::usage("the data holds no samples ({})", data.describe());
   std::int64_t fixed = 0;
   if (!data.has_batch_axis()) {

@@ -103,7 +103,7 @@ COMPRESSOR_CLONES void relu_columns(const float* x, std::int64_t rows, std::int6
   for (std::int64_t r = 0; r < rows; ++r) {
     const float* from = x + r * n;
     float* to = y + r * n;
-#pragma GCC ivdep
+    COMPRESSOR_INDEPENDENT
     for (std::int64_t i = 0; i < n; ++i) to[i] = from[i] < 0 ? slope[i] * from[i] : from[i];
   }
 }

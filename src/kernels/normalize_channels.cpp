@@ -23,7 +23,7 @@ COMPRESSOR_CLONES void add_moments(const float* x, std::int64_t rows, std::int64
     for (std::int64_t c = 0; c < 2 * channels; ++c) scratch[c] = 0;
     for (std::int64_t r = first; r < last; ++r) {
       const float* from = x + r * channels;
-#pragma GCC ivdep
+      COMPRESSOR_INDEPENDENT
       for (std::int64_t c = 0; c < channels; ++c) {
         const float d = from[c] - pivot[c];
         a[c] += d;
@@ -46,7 +46,7 @@ COMPRESSOR_CLONES void add_gradients(const float* x, const float* dy, std::int64
     for (std::int64_t r = first; r < last; ++r) {
       const float* from = x + r * channels;
       const float* grad = dy + r * channels;
-#pragma GCC ivdep
+      COMPRESSOR_INDEPENDENT
       for (std::int64_t c = 0; c < channels; ++c) {
         a[c] += grad[c];
         b[c] += grad[c] * (from[c] - mean[c]);
@@ -62,7 +62,7 @@ COMPRESSOR_CLONES void affine(const float* x, std::int64_t rows, std::int64_t ch
   for (std::int64_t r = 0; r < rows; ++r) {
     const float* from = x + r * channels;
     float* to = y + r * channels;
-#pragma GCC ivdep
+    COMPRESSOR_INDEPENDENT
     for (std::int64_t c = 0; c < channels; ++c) to[c] = (from[c] - mean[c]) * factor[c] + shift[c];
   }
 }
@@ -74,7 +74,7 @@ COMPRESSOR_CLONES void gradient(const float* x, const float* dy, std::int64_t ro
     const float* from = x + r * channels;
     const float* grad = dy + r * channels;
     float* to = dx + r * channels;
-#pragma GCC ivdep
+    COMPRESSOR_INDEPENDENT
     for (std::int64_t i = 0; i < channels; ++i) {
       to[i] = a[i] * grad[i] + b[i] * (from[i] - mean[i]) + c[i];
     }
@@ -83,7 +83,7 @@ COMPRESSOR_CLONES void gradient(const float* x, const float* dy, std::int64_t ro
 
 COMPRESSOR_CLONES void affine_row(const float* x, std::int64_t n, float mean, float factor, float shift,
                                   float* y) {
-#pragma GCC ivdep
+  COMPRESSOR_INDEPENDENT
   for (std::int64_t i = 0; i < n; ++i) y[i] = (x[i] - mean) * factor + shift;
 }
 

@@ -8,6 +8,13 @@
 #define COMPRESSOR_CLONES
 #endif
 
+/// Before a loop whose steps do not depend on each other.
+#if defined(__clang__)
+#define COMPRESSOR_INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define COMPRESSOR_INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 #include <bit>
 #include <cmath>
 #include <cstdint>

@@ -56,7 +56,7 @@ COMPRESSOR_CLONES void scale(float* y, std::int64_t n, float by) {
 }
 
 COMPRESSOR_CLONES void subtract(const float* x, float* y, std::int64_t n, float less) {
-#pragma GCC ivdep
+  COMPRESSOR_INDEPENDENT
   for (std::int64_t i = 0; i < n; ++i) y[i] = x[i] - less;
 }
 
@@ -102,7 +102,7 @@ COMPRESSOR_CLONES void backward_block(const SoftmaxShape& s, const float* y, con
     const float* p = y + k * s.inner;
     const float* g = dy + k * s.inner;
     float* to = dx + k * s.inner;
-#pragma GCC ivdep
+    COMPRESSOR_INDEPENDENT
     for (std::int64_t i = 0; i < width; ++i) {
       to[i] = s.log ? g[i] - exp_fast(p[i]) * sum[i] : p[i] * (g[i] - sum[i]);
     }
@@ -117,7 +117,7 @@ COMPRESSOR_CLONES void backward_row(const SoftmaxShape& s, const float* y, const
   }
   for (int k = 0; i < s.n; ++i, ++k) lanes[k] += s.log ? dy[i] : dy[i] * y[i];
   const float sum = total(lanes);
-#pragma GCC ivdep
+  COMPRESSOR_INDEPENDENT
   for (std::int64_t j = 0; j < s.n; ++j) {
     dx[j] = s.log ? dy[j] - exp_fast(y[j]) * sum : y[j] * (dy[j] - sum);
   }

@@ -13,7 +13,7 @@ namespace {
 kernels::Buffer back_along(const float* dy, std::int64_t outer, std::int64_t inner, const AxisTaps& taps,
                            std::int64_t length) {
   const auto made = static_cast<std::int64_t>(taps.start.size()) - 1;
-  const kernels::Buffer buffer(static_cast<std::size_t>(outer * length * inner) * sizeof(float));
+  kernels::Buffer buffer(static_cast<std::size_t>(outer * length * inner) * sizeof(float));
   float* dx = buffer.as<float>();
 #pragma omp parallel for schedule(static) if (outer * made * inner > kParallelWork)
   for (std::int64_t o = 0; o < outer; ++o) {

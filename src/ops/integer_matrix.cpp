@@ -55,9 +55,10 @@ std::vector<std::int16_t> right_columns(const ComputeContext& ctx, std::size_t i
   const std::vector<std::int32_t> zeros = line_zeros(ctx, zero_at, n, size / k);
   std::vector<std::int16_t> columns = less_zero(ctx, i, zeros.size() == 1 ? zeros[0] : 0);
   if (!transposed && n > 1) {
-    const std::vector<std::int16_t> plain = std::move(columns);
-    columns.resize(plain.size());
-    for (std::int64_t at = 0; at < size; at += k * n) transpose(plain.data() + at, k, n, columns.data() + at);
+    std::vector<std::int16_t> turned(columns.size());
+    for (std::int64_t at = 0; at < size; at += k * n)
+      transpose(columns.data() + at, k, n, turned.data() + at);
+    columns = std::move(turned);
   }
   if (zeros.size() == 1) return columns;
   for (std::int64_t line = 0; line < size / k; ++line) {

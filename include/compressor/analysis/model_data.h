@@ -37,7 +37,6 @@ class ModelData {
  private:
   Executor::Feeds feeds_of(const Batch& batch) const;
   const Model& model_;
-  const Dataset& data_;
   Preprocess preprocess_;
   LoaderOptions options_;
   std::unique_ptr<Loader> loader_;

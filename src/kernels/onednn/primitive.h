@@ -18,7 +18,7 @@ dnnl::stream& stream();
 
 /// oneDNN never writes through a source; its handles are not const all the same.
 inline dnnl::memory memory_over(const dnnl::memory::desc& desc, const void* data) {
-  return {desc, cpu(), const_cast<void*>(data)};
+  return {desc, cpu(), const_cast<void*>(data)};  // NOLINT(cppcoreguidelines-pro-type-const-cast)
 }
 
 /// Appends f; false when this version has no such function.
