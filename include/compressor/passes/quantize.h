@@ -51,6 +51,10 @@ class Quantize : public Pass {
       *this, "target", "generic",
       "for modes static and dynamic: the runtime whose kernels decide what is quantized, and how",
       Choices{{"generic", "ort-cpu", "ort-cpu-avx2", "trt", "tflite"}}};
+  Option<std::string> format{*this, "format", "qdq",
+                             "for mode static: operators in float between QuantizeLinear and "
+                             "DequantizeLinear (qdq), which runtimes fuse, or integer operators (qoperator)",
+                             Choices{{"qdq", "qoperator"}}};
   Option<std::string> bits{*this, "bits", "8", "bits of a weight", Choices{{"8", "4", "2"}}};
   Option<std::string> type{*this, "type", "auto",
                            "type of the codes; auto: signed when symmetric, else unsigned",

@@ -3,6 +3,7 @@
 
 #include "passes/quantize/calibrate.h"
 #include "passes/quantize/dynamic.h"
+#include "passes/quantize/qoperator.h"
 #include "passes/quantize/static_qdq.h"
 #include "passes/quantize/weight_only.h"
 
@@ -77,6 +78,18 @@ void check_not_calibrating(const Quantize& q, const std::string& why) {
   }
 }
 
+/// What says how activations are written is not to be set where they stay in float, and must be known to the
+/// target.
+void check_form(const Quantize& q, const std::string& mode) {
+  if (mode != "static" && q.format.is_set())
+    throw Error::usage("--format goes with --mode static: what mode {} writes has one form", mode);
+  if (*q.format == "qoperator" && quantize::target_of(*q.target).reads_qdq_only)
+    throw Error::usage(
+        "--format qoperator does not go with --target {}: it finds integer kernels from QuantizeLinear and "
+        "DequantizeLinear alone",
+        *q.target);
+}
+
 /// Ranges of a prepared model's values on the context's samples.
 quantize::Calibration calibrate_on(const Quantize& q, const Model& model,
                                    const quantize::StaticOptions& options, PassContext& context) {
@@ -100,6 +113,12 @@ quantize::Calibration calibrate_on(const Quantize& q, const Model& model,
   return seen;
 }
 
+void write_static(const Quantize& q, Model& model, const quantize::Ranges& ranges,
+                  const quantize::StaticOptions& options, PassContext& context) {
+  quantize::quantize_static(model, ranges, options, context);
+  if (*q.format == "qoperator") quantize::to_qoperator(model, options.target, context);
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> quantize_targets() {
@@ -115,6 +134,7 @@ void Quantize::check() const {
   if (percentile.is_set() && observer.is_set() && *observer != "percentile" && *observer != "auto") {
     throw Error::usage("--percentile does not go with --observer {}", *observer);
   }
+  if (*mode != "auto" || ranges.is_set()) check_form(*this, *mode == "auto" ? "static" : *mode);
   if (*mode == "static" || *mode == "dynamic") return check_scales(*this, *mode);
   if (*mode == "auto" && ranges.is_set()) return check_scales(*this, "static");
   // Auto without ranges is decided when it is known whether there is data.
@@ -154,6 +174,7 @@ void Quantize::run(Model& model, PassContext& context) {
   const bool has_data = static_cast<bool>(context.batches);
   const std::string chosen = *mode != "auto" ? *mode : has_data || ranges.is_set() ? "static" : "weight-only";
   if (*mode == "auto") {
+    check_form(*this, chosen);
     if (chosen == "static") {
       check_scales(*this, chosen);
     } else if (target.is_set()) {
@@ -168,13 +189,13 @@ void Quantize::run(Model& model, PassContext& context) {
   if (ranges.is_set()) {
     const quantize::Ranges known = quantize::read_ranges(*ranges);
     quantize::prepare_static(model, context);
-    return quantize::quantize_static(model, known, options, context);
+    return write_static(*this, model, known, options, context);
   }
   if (!has_data) throw Error::usage("--mode static needs --data or --ranges: what activations hold");
   quantize::prepare_static(model, context);
   const quantize::Calibration seen = calibrate_on(*this, model, options, context);
   if (*bias_correction) options.means = seen.channel_means;
-  quantize::quantize_static(model, seen.ranges, options, context);
+  write_static(*this, model, seen.ranges, options, context);
 }
 
 }  // namespace compressor

@@ -28,6 +28,7 @@ Target onnx_runtime(const std::string& name, const std::string& summary, bool sa
                    "Relu", "Clip", "Softmax"};
   t.passing = kPassing;
   t.fused = {"Relu", "Clip"};
+  t.microsoft = name.starts_with("ort");
   t.exact_on = exact_on;
   return t;
 }
@@ -45,6 +46,7 @@ const std::vector<Target>& all() {
     trt.activation = DType::kInt8;
     trt.symmetric_activations = true;
     trt.integer_bias = false;
+    trt.reads_qdq_only = true;
     trt.compute = {"Conv", "ConvTranspose", "MatMul", "Gemm"};
     trt.elementwise = {"Add", "GlobalAveragePool", "AveragePool"};
     trt.passing = {"MaxPool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze"};
@@ -54,6 +56,7 @@ const std::vector<Target>& all() {
     Target tflite = onnx_runtime("tflite", "LiteRT", false, "devices with integer products in 32 bits");
     tflite.activation = DType::kInt8;
     tflite.pools_keep_scale = true;
+    tflite.reads_qdq_only = true;
     tflite.float_logits = false;
     tflite.compute = {"Conv", "ConvTranspose", "MatMul", "Gemm"};
     list.push_back(tflite);

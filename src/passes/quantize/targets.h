@@ -31,7 +31,9 @@ struct Target {
   std::vector<std::string> passing;
   /// Activation functions that a convolution or product takes in: nothing is rounded between the two.
   std::vector<std::string> fused;
-  std::string exact_on;  ///< for the report: machines on which a file of this target is exact
+  bool microsoft = false;       ///< knows the operators of com.microsoft
+  bool reads_qdq_only = false;  ///< finds its integer kernels from QuantizeLinear and DequantizeLinear alone
+  std::string exact_on;         ///< for the report: machines on which a file of this target is exact
 };
 
 /// Throws Error::usage for another name.
