@@ -55,6 +55,10 @@ class Quantize : public Pass {
                              "for mode static: operators in float between QuantizeLinear and "
                              "DequantizeLinear (qdq), which runtimes fuse, or integer operators (qoperator)",
                              Choices{{"qdq", "qoperator"}}};
+  Option<std::string> activation_type{
+      *this, "activation-type", "auto",
+      "for mode static: type of the codes of activations; auto: what the target computes fastest in",
+      Choices{{"auto", "uint8", "int8", "int16", "uint16"}}};
   Option<std::string> bits{*this, "bits", "8", "bits of a weight", Choices{{"8", "4", "2"}}};
   Option<std::string> type{*this, "type", "auto",
                            "type of the codes; auto: signed when symmetric, else unsigned",

@@ -157,7 +157,8 @@ class ToCodes {
     const Value*& known = zeros_[{c.type, shape}];
     const std::vector<double> zeros(num_elements(shape));
     if (!known)
-      known = rewriter_.add_constant("zero", Tensor::of(c.type, shape, std::span<const double>(zeros)), before);
+      known =
+          rewriter_.add_constant("zero", Tensor::of(c.type, shape, std::span<const double>(zeros)), before);
     return known;
   }
 

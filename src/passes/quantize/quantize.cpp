@@ -78,12 +78,26 @@ void check_not_calibrating(const Quantize& q, const std::string& why) {
   }
 }
 
+quantize::Target target_for(const Quantize& q) {
+  const quantize::Target& target = quantize::target_of(*q.target);
+  return *q.activation_type == "auto" ? target : with_activation(target, dtype_of(*q.activation_type));
+}
+
 /// What says how activations are written is not to be set where they stay in float, and must be known to the
 /// target.
 void check_form(const Quantize& q, const std::string& mode) {
-  if (mode != "static" && q.format.is_set())
-    throw Error::usage("--format goes with --mode static: what mode {} writes has one form", mode);
-  if (*q.format == "qoperator" && quantize::target_of(*q.target).reads_qdq_only)
+  for (const OptionBase* option :
+       {static_cast<const OptionBase*>(&q.format), static_cast<const OptionBase*>(&q.activation_type)}) {
+    if (mode != "static" && option->is_set())
+      throw Error::usage("--{} goes with --mode static, found --mode {}", option->name(), mode);
+  }
+  if (mode != "static") return;
+  const quantize::Target target = target_for(q);
+  if (*q.format == "qoperator" && bits(target.activation) > 8)
+    throw Error::usage(
+        "--format qoperator does not go with --activation-type {}: integer operators have 8 bits",
+        *q.activation_type);
+  if (*q.format == "qoperator" && target.reads_qdq_only)
     throw Error::usage(
         "--format qoperator does not go with --target {}: it finds integer kernels from QuantizeLinear and "
         "DequantizeLinear alone",
@@ -107,7 +121,8 @@ quantize::Calibration calibrate_on(const Quantize& q, const Model& model,
     });
   };
   quantize::Calibration seen =
-      quantize::calibrate(model, values, samples, *q.observer, {.levels = 256, .percentile = *q.percentile},
+      quantize::calibrate(model, values, samples, *q.observer,
+                          {.levels = 1 << bits(options.target.activation), .percentile = *q.percentile},
                           static_cast<std::uint64_t>(*q.max_memory) << 20U);
   context.note(fmt::format("calibrated on {} batches, observer {}", seen.batches, *q.observer));
   return seen;
@@ -183,7 +198,7 @@ void Quantize::run(Model& model, PassContext& context) {
   }
   if (ranges.is_set()) check_not_calibrating(*this, "and the ranges are given");
   if (chosen != "static") check_not_calibrating(*this, "and mode " + chosen + " has none");
-  quantize::StaticOptions options{quantize::target_of(*target), *clip == "mse" ? Clip::kMse : Clip::kMinMax};
+  quantize::StaticOptions options{target_for(*this), *clip == "mse" ? Clip::kMse : Clip::kMinMax};
   if (chosen == "weight-only") return quantize::quantize_weights(model, weight_options(*this), context);
   if (chosen == "dynamic") return quantize::quantize_dynamic(model, options, context);
   if (ranges.is_set()) {

@@ -273,8 +273,7 @@ std::map<const Value*, Affine> activation_scales(const Model& model, const Plan&
     it->second.low = std::min(it->second.low, found->second.low);
     it->second.high = std::max(it->second.high, found->second.high);
   }
-  const bool is_signed = target.activation == DType::kInt8;
-  const CodeRange codes = code_range(8, is_signed, target.symmetric_activations);
+  const CodeRange codes = activation_codes(target);
   std::map<const Value*, Affine> scales;
   for (const Value* v : plan.activations) {
     const ValueRange& r = joined.at(shared.root(v));

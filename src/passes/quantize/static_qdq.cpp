@@ -21,7 +21,16 @@
 namespace compressor::quantize {
 namespace {
 
-constexpr std::int64_t kOpset = 13;  ///< scales by channel
+constexpr std::int64_t kOpset = 13;          ///< scales by channel
+constexpr std::int64_t kOpsetOf16Bits = 21;  ///< codes of 16 bits
+
+void raise_opset(Model& model, std::int64_t opset, PassContext& context) {
+  if (model.opset() >= opset) return;
+  if (const std::string why = why_not_upgrade(model, opset); !why.empty())
+    throw Error::model("static quantization needs opset {}: {}", opset, why);
+  context.note(fmt::format("opset raised from {} to {}", model.opset(), opset));
+  upgrade(model, opset);
+}
 
 class Inserter {
  public:
@@ -95,8 +104,7 @@ class Inserter {
         if (!t) continue;
         const std::vector<float> values = to_floats(*t);
         const auto [low, high] = std::minmax_element(values.begin(), values.end());
-        const bool is_signed = options_.target.activation == DType::kInt8;
-        const CodeRange codes = code_range(8, is_signed, options_.target.symmetric_activations);
+        const CodeRange codes = activation_codes(options_.target);
         const Affine a = options_.target.symmetric_activations ? symmetric_of(*low, *high, codes)
                                                                : affine_of(*low, *high, codes);
         std::vector<double> q;
@@ -151,12 +159,7 @@ Ranges read_ranges(const std::string& path) {
 }
 
 void prepare_static(Model& model, PassContext& context) {
-  if (model.opset() < kOpset) {
-    if (const std::string why = why_not_upgrade(model, kOpset); !why.empty())
-      throw Error::model("static quantization needs opset {}: {}", kOpset, why);
-    context.note(fmt::format("opset raised from {} to {}", model.opset(), kOpset));
-    upgrade(model, kOpset);
-  }
+  raise_opset(model, kOpset, context);
   raise_ir(model, 4);
   // Results of folded norms keep their names, under which their ranges were measured.
   std::vector<std::tuple<NodeId, const Value*, std::string>> norms;
@@ -176,6 +179,7 @@ void prepare_static(Model& model, PassContext& context) {
 }
 
 void quantize_static(Model& model, const Ranges& ranges, const StaticOptions& options, PassContext& context) {
+  if (bits(options.target.activation) > 8) raise_opset(model, kOpsetOf16Bits, context);
   context.result.unit = "nodes";
   const Plan plan = plan_static(model, ranges, options, context);
   if (plan.activations.empty()) {

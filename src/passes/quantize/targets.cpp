@@ -22,6 +22,7 @@ Target onnx_runtime(const std::string& name, const std::string& summary, bool sa
   Target t;
   t.name = name;
   t.summary = summary;
+  t.other_activations = {DType::kInt8, DType::kInt16, DType::kUint16};
   t.saturates = saturates;
   t.compute = {"Conv", "MatMul", "Gemm"};
   t.elementwise = {"Add",  "Mul",  "Concat", "GlobalAveragePool", "AveragePool", "LeakyRelu", "Sigmoid",
@@ -55,6 +56,7 @@ const std::vector<Target>& all() {
     list.push_back(trt);
     Target tflite = onnx_runtime("tflite", "LiteRT", false, "devices with integer products in 32 bits");
     tflite.activation = DType::kInt8;
+    tflite.other_activations = {};
     tflite.pools_keep_scale = true;
     tflite.reads_qdq_only = true;
     tflite.float_logits = false;
@@ -66,6 +68,28 @@ const std::vector<Target>& all() {
 }
 
 }  // namespace
+
+CodeRange activation_codes(const Target& target) {
+  const bool is_signed = target.activation == DType::kInt8 || target.activation == DType::kInt16;
+  return code_range(bits(target.activation), is_signed, target.symmetric_activations);
+}
+
+Target with_activation(Target target, DType type) {
+  if (type == target.activation) return target;
+  const auto& others = target.other_activations;
+  if (std::find(others.begin(), others.end(), type) == others.end()) {
+    std::string known(name(target.activation));
+    for (const DType t : others) known += fmt::format(", {}", name(t));
+    throw Error::usage("--activation-type {} does not go with --target {}: expected {}", name(type),
+                       target.name, known);
+  }
+  target.activation = type;
+  if (bits(type) == 8) return target;
+  target.symmetric_activations = type == DType::kInt16;
+  target.saturates = false;
+  target.exact_on = "every machine";
+  return target;
+}
 
 std::vector<std::string> target_names() {
   std::vector<std::string> names;

@@ -7,13 +7,16 @@
 #include <vector>
 
 #include "compressor/tensor/dtype.h"
+#include "passes/quantize/affine.h"
 
 namespace compressor::quantize {
 
 struct Target {
   std::string name;
   std::string summary;
-  DType activation = DType::kUint8;
+  DType activation = DType::kUint8;  ///< of 8 or 16 bits
+  /// What activation may be besides; with 16 bits runtimes compute in float, or in kernels of their own.
+  std::vector<DType> other_activations;
   bool symmetric_activations = false;
   DType weight = DType::kInt8;  ///< always symmetric
   /// Products of u8 and s8 are added in pairs of 16 bits that saturate (x86 without VNNI): scales are chosen
@@ -35,6 +38,12 @@ struct Target {
   bool reads_qdq_only = false;  ///< finds its integer kernels from QuantizeLinear and DequantizeLinear alone
   std::string exact_on;         ///< for the report: machines on which a file of this target is exact
 };
+
+/// The codes of an activation.
+CodeRange activation_codes(const Target& target);
+/// The target with another type of activations, by its rules: int16 has its zero point at 0, and 16 bits have
+/// no products that saturate. Throws Error::usage for a type that the target does not take.
+Target with_activation(Target target, DType type);
 
 /// Throws Error::usage for another name.
 const Target& target_of(std::string_view name);

@@ -273,6 +273,64 @@ TEST(Ranges, FilesAreReadAndBadOnesNamed) {
   EXPECT_THROW(read_ranges(folder.file("none")), Error);
 }
 
+PassResult run_with(Model& model, const Target& target) {
+  PassContext context;
+  prepare_static(model, context);
+  quantize_static(model, wide_ranges(model), {target, Clip::kMinMax}, context);
+  model.verify();
+  return std::move(context.result);
+}
+
+TEST(Static, SixteenBitsHaveTheirTypesAndOpset) {
+  for (const DType type : {DType::kInt16, DType::kUint16}) {
+    Model model = residual();
+    run_with(model, with_activation(target_of("generic"), type));
+    EXPECT_EQ(model.opset(), 21);
+    for (const Node& node : model.graph->nodes()) {
+      if (!node.is("QuantizeLinear")) continue;
+      const Tensor zero = *constant_of(*node.input(2));
+      EXPECT_EQ(zero.dtype, type);
+      EXPECT_TRUE(type == DType::kUint16 || to_doubles(zero)[0] == 0) << "symmetric";
+    }
+  }
+}
+
+TEST(Static, SixteenBitsLeaveABiasThatDoesNotFitInFloat) {
+  Net n;
+  const std::vector<float> w = {1e-9F, 1e-9F, 1, -1};
+  const std::vector<float> b = {100, 1};
+  n.output(n.conv_with(n.input("x", {1, 2, 2, 2}), n.constant(Tensor::of({2, 2, 1, 1}, std::span(w))),
+                       n.constant(Tensor::of({2}, std::span(b))), {.kernel = 1}));
+  Model model = n.done();
+  run_with(model, with_activation(target_of("generic"), DType::kInt16));
+  for (const Node& node : model.graph->nodes()) {
+    const bool stays = !node.is("Conv") || node.input(2)->initializer();
+    EXPECT_TRUE(stays);
+  }
+}
+
+TEST(Static, ATargetRefusesActivationsThatItDoesNotTake) {
+  EXPECT_THROW(with_activation(target_of("trt"), DType::kUint8), Error);
+  EXPECT_THROW(with_activation(target_of("tflite"), DType::kInt16), Error);
+  EXPECT_EQ(with_activation(target_of("ort-cpu"), DType::kInt8).activation, DType::kInt8);
+}
+
+TEST(StaticReferee, SixteenBitsAreFinerThanEight) {
+  REQUIRE_REFEREE();
+  const Model before = residual();
+  const auto noise = [&](DType type) {
+    Model after = before.clone();
+    run_with(after, with_activation(target_of("generic"), type));
+    const judge::Difference d = judge::difference(before, after);
+    EXPECT_EQ(d.error, "") << name(type);
+    return d.reply.value("sqnr_db", 0.0);
+  };
+  const double eight = noise(DType::kUint8);
+  EXPECT_GT(noise(DType::kInt8), 10);
+  EXPECT_GT(noise(DType::kInt16), eight);
+  EXPECT_GT(noise(DType::kUint16), eight);
+}
+
 TEST(StaticReferee, EveryTargetLoadsAndComputesNearly) {
   REQUIRE_REFEREE();
   const Model before = residual();

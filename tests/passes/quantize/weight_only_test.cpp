@@ -242,6 +242,12 @@ TEST(Quantize, WhatDoesNotGoTogetherIsRefused) {
     set(q);
     EXPECT_THROW(q.check(), Error);
   };
+  refused([](Quantize& q) { q.mode.set("dynamic"), q.format.set("qoperator"); });
+  refused([](Quantize& q) { q.mode.set("weight-only"), q.activation_type.set("int8"); });
+  refused([](Quantize& q) { q.mode.set("static"), q.format.set("qoperator"), q.target.set("trt"); });
+  refused(
+      [](Quantize& q) { q.mode.set("static"), q.format.set("qoperator"), q.activation_type.set("int16"); });
+  refused([](Quantize& q) { q.mode.set("static"), q.activation_type.set("uint16"), q.target.set("tflite"); });
   refused([](Quantize& q) { q.symmetric.set(true), q.asymmetric.set(true); });
   refused([](Quantize& q) { q.bits.set("4"), q.type.set("int8"); });
   refused([](Quantize& q) { q.bits.set("2"), q.storage.set("qdq"); });
