@@ -29,23 +29,34 @@ std::vector<std::string> default_metrics(const Dataset& data) {
                      data.describe());
 }
 
-Evaluation evaluate(const Model& model, const Dataset& data, const ModelData& inputs,
-                    const std::vector<std::string>& metrics, const std::function<void(double)>& progress) {
-  const MetricContext context{data.classes(), data.void_label()};
-  std::vector<std::unique_ptr<Metric>> made;
-  for (const std::string& text : metrics) made.push_back(make_metric(text, context));
-  Executor executor(model);
-  Evaluation result;
-  const auto start = Clock::now();
-  inputs.each([&](const Executor::Feeds& feeds, const Batch& batch, std::int64_t rows) {
-    const auto begin = Clock::now();
-    std::vector<ops::RunValue> values = executor.run(feeds);
-    result.run_seconds += since(begin);
+Runner engine_runner(const Model& model) {
+  return [&model, executor = std::make_shared<Executor>(model)](const Executor::Feeds& feeds) {
+    std::vector<ops::RunValue> values = executor->run(feeds);
     Outputs outputs;
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (values[i].kind != ops::RunValue::Kind::kTensor) continue;
       outputs.emplace_back(model.graph->outputs()[i]->name(), std::move(values[i].tensor));
     }
+    return outputs;
+  };
+}
+
+Evaluation evaluate(const Model& model, const Dataset& data, const ModelData& inputs,
+                    const std::vector<std::string>& metrics, const std::function<void(double)>& progress) {
+  return evaluate(engine_runner(model), data, inputs, metrics, progress);
+}
+
+Evaluation evaluate(const Runner& run, const Dataset& data, const ModelData& inputs,
+                    const std::vector<std::string>& metrics, const std::function<void(double)>& progress) {
+  const MetricContext context{data.classes(), data.void_label()};
+  std::vector<std::unique_ptr<Metric>> made;
+  for (const std::string& text : metrics) made.push_back(make_metric(text, context));
+  Evaluation result;
+  const auto start = Clock::now();
+  inputs.each([&](const Executor::Feeds& feeds, const Batch& batch, std::int64_t rows) {
+    const auto begin = Clock::now();
+    const Outputs outputs = run(feeds);
+    result.run_seconds += since(begin);
     for (const auto& metric : made) metric->update(outputs, {.items = batch.items, .rows = rows});
     result.samples += batch.size();
     if (progress) progress(static_cast<double>(result.samples) / static_cast<double>(inputs.size()));

@@ -85,7 +85,7 @@ void loops(const Loops& l, const float* a, const float* b, float* y, F f) {
     const std::int64_t skip = (o % cuts) * length;
     std::int64_t at_a = skip * sa;
     std::int64_t at_b = skip * sb;
-    for (std::size_t i = l.n.size() > 0 ? l.n.size() - 1 : 0; i-- > 0;) {
+    for (std::size_t i = l.n.empty() ? 0 : l.n.size() - 1; i-- > 0;) {
       at_a += rest % l.n[i] * l.a[i];
       at_b += rest % l.n[i] * l.b[i];
       rest /= l.n[i];

@@ -65,7 +65,7 @@ class Reduced {
   template <class F>
   kernels::Buffer per_sum(const float* y, F f) {
     const std::size_t n = num_elements(kept_);
-    const kernels::Buffer buffer(n * sizeof(float));
+    kernels::Buffer buffer(n * sizeof(float));
     for (std::size_t i = 0; i < n; ++i) buffer.as<float>()[i] = f(dy()[i], y[i]);
     return buffer;
   }
@@ -75,7 +75,7 @@ class Reduced {
   float* dx() { return dx_; }
   double count() const { return length(shape_, gone_); }
   kernels::Buffer sums(const float* of) const {
-    const kernels::Buffer buffer(num_elements(kept_) * sizeof(float));
+    kernels::Buffer buffer(num_elements(kept_) * sizeof(float));
     sum_over(shape_, layout_, gone_, of, buffer.as<float>());
     return buffer;
   }

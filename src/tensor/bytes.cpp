@@ -89,6 +89,7 @@ Bytes Bytes::materialized() const {
 std::shared_ptr<std::byte> Bytes::take_sole() {
   if (!keep_ || offset_ != 0 || keep_.use_count() != 1) return nullptr;
   // The memory was made to be written to: see share(). const_cast is how its maker gets it back.
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast)
   std::shared_ptr<std::byte> memory(std::move(keep_), const_cast<std::byte*>(shared_));
   *this = Bytes();
   return memory;

@@ -43,7 +43,7 @@ Grid random_grid(const Case& c, DType code, bool zeros, Random& random) {
   g.shape = c.shape;
   g.code = code;
   g.blocks = c.blocks;
-  const auto span = static_cast<std::uint64_t>(highest(code) - lowest(code) + 1);
+  const auto span = static_cast<std::uint64_t>(std::int64_t{highest(code)} - lowest(code) + 1);
   for (std::uint64_t i = 0; i < c.blocks.count(); ++i) {
     g.scale.push_back(static_cast<float>(0.01 + random.uniform()));
     if (zeros) g.zero.push_back(lowest(code) + static_cast<std::int32_t>(random.below(span)));

@@ -1,4 +1,5 @@
 // data: eval, infer and the gates of passes, as a shell sees them, on arrays that the test makes.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <filesystem>
@@ -53,6 +54,35 @@ TEST_F(Data, EvalMeasures) {
   EXPECT_EQ(j["metrics"][0]["value"], 100.0);
   EXPECT_EQ(j["metrics"][1]["name"], "cross_entropy");
   EXPECT_THAT(run({"eval", "--data", "data.npz", kModel}).out, HasSubstr("top1  100.00 %"));
+}
+
+TEST_F(Data, EvalRecordsInputsAndMeasuresGivenOutputs) {
+  ASSERT_EQ(run({"eval", "--data", "data.npz", "--batch", "7", "--record", "rec", kModel}).code, 0);
+  const std::vector<const char*> replay = {"eval", "--json",   "--data", "data.npz", "--batch",
+                                           "7",    "--replay", "out",    kModel};
+  const auto again = [&] { return run(std::vector<std::string>(replay.begin(), replay.end())); };
+  EXPECT_EQ(again().code, 6);
+  // Another runtime: what it gives is believed.
+  std::filesystem::create_directory(path("out"));
+  std::int64_t samples = 0;
+  for (int batch = 0; exists(fmt::format("rec/batch_{:05}.npz", batch)); ++batch) {
+    const Tensor image = read_npz(path(fmt::format("rec/batch_{:05}.npz", batch))).at("image");
+    samples += image.shape[0];
+    const Outcome ran = run({"infer", "--input", fmt::format("rec/batch_{:05}.npz", batch), "-o",
+                             fmt::format("out/batch_{:05}.npz", batch), kModel});
+    ASSERT_EQ(ran.code, 0) << ran.err;
+  }
+  EXPECT_EQ(samples, kSamples);
+  EXPECT_EQ(Json::parse(again().out)["metrics"][0]["value"], 100.0);
+  std::vector<float> wrong = to_floats(read_npz(path("out/batch_00000.npz")).at("logits"));
+  for (float& v : wrong) v = -v;
+  write_npz(path("out/batch_00000.npz"), {{"logits", Tensor::of({7, 10}, std::span<const float>(wrong))}});
+  EXPECT_NEAR(Json::parse(again().out)["metrics"][0]["value"].get<double>(),
+              100.0 * (kSamples - 7) / kSamples, 1e-6);
+  write_npz(path("out/batch_00000.npz"), {{"other", Tensor::of({7, 10}, std::span<const float>(wrong))}});
+  const Outcome lacks = again();
+  EXPECT_EQ(lacks.code, 2);
+  EXPECT_THAT(lacks.err, HasSubstr("logits"));
 }
 
 TEST_F(Data, EvalSaysWhatDoesNotFit) {

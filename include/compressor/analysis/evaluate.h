@@ -27,7 +27,16 @@ struct Evaluation {
 /// masks, nats_per_token for tokens, text_accuracy for texts. Throws Error::usage when it says nothing.
 std::vector<std::string> default_metrics(const Dataset& data);
 
-/// Throws as the metrics, the loader and the executor do. `progress` is told the share of the samples.
+/// Gives the outputs of one batch by name.
+using Runner = std::function<Outputs(const Executor::Feeds& feeds)>;
+/// Runs the model in the engine; the model must outlive it.
+Runner engine_runner(const Model& model);
+
+/// Throws as the metrics, the loader and the runner do. `progress` is told the share of the samples.
+Evaluation evaluate(const Runner& run, const Dataset& data, const ModelData& inputs,
+                    const std::vector<std::string>& metrics,
+                    const std::function<void(double)>& progress = {});
+/// In the engine.
 Evaluation evaluate(const Model& model, const Dataset& data, const ModelData& inputs,
                     const std::vector<std::string>& metrics,
                     const std::function<void(double)>& progress = {});

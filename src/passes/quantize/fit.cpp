@@ -245,7 +245,8 @@ class Fitter {
 
   /// Any other blocks, gathered element by element.
   void strided() {
-    const auto& [dims, block] = blocks_;
+    const auto& dims = blocks_.dims;
+    const auto& block = blocks_.block;
     const Floats all(blocks_.size());
     load(all, 0, blocks_.size());
     const std::uint64_t c1 = blocks_.count(1), c2 = blocks_.count(2);

@@ -79,12 +79,12 @@ class WeightOnly {
     weight.tensor.bytes.drop();
     describe(weight, grid, found.loss);
     opset_ = std::max(opset_, codec::opset_needed(options_.storage, grid));
-    jobs_.push_back({&weight, std::move(grid)});
+    jobs_.emplace_back(&weight, std::move(grid));
     ++context_.result.done;
   }
 
   std::string refusal(const PrunableWeight& weight, const Grid& grid) {
-    if (const std::string why = codec::why_not(options_.storage, grid); !why.empty()) return why;
+    if (std::string why = codec::why_not(options_.storage, grid); !why.empty()) return why;
     const std::uint64_t before = weight.tensor.byte_size(), after = grid.counted_bytes() + kOverhead;
     if (after >= before)
       return fmt::format("is too small: it has {} bytes and would take about {}", before, after);

@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "compressor/analysis/evaluate.h"
+#include "compressor/analysis/recorded.h"
 #include "compressor/base/threads.h"
 #include "compressor/data/data_options.h"
 #include "compressor/pipeline/groups.h"
@@ -18,6 +19,8 @@ class Eval : public Command {
  public:
   Eval() {
     model_.positional().path();
+    record_.path();
+    replay_.path();
     section("Data", data_);
     include(work_);
     finish();
@@ -46,8 +49,10 @@ class Eval : public Command {
     options.input = *input_;
     const ModelData feeds(input.model, *data, data_.preprocessing(), options);
     const auto metrics = metric_->empty() ? default_metrics(*data) : *metric_;
-    const Evaluation e = evaluate(input.model, *data, feeds, metrics,
-                                  [&](double share) { terminal.progress("evaluating", share); });
+    Runner run = replay_->empty() ? engine_runner(input.model) : replaying(input.model, *replay_);
+    if (!record_->empty()) run = recording(std::move(run), *record_);
+    const Evaluation e =
+        evaluate(run, *data, feeds, metrics, [&](double share) { terminal.progress("evaluating", share); });
     terminal.print(*json_ ? as_json(e, *data, feeds, input) : as_text(e, *data));
   }
 
@@ -101,6 +106,12 @@ class Eval : public Command {
                               Range{.low = 0, .high = 65536}};
   Option<std::string> input_{*this, "input", "",
                              "the model's input that pictures go to, where there are several"};
+  Option<std::string> record_{*this, "record", "",
+                              "also write what goes into the model, batch by batch, to this folder "
+                              "(batch_00000.npz, ...)"};
+  Option<std::string> replay_{*this, "replay", "",
+                              "measure outputs that another runtime computed, from this folder "
+                              "(batch_00000.npz, ...), instead of running the model"};
   Option<bool> json_{*this, "json", false, "print JSON"};
   DataOptions data_;
   WorkOptions work_;
