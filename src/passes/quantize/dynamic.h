@@ -6,8 +6,15 @@
 
 namespace compressor::quantize {
 
-/// Rewrites MatMul and Gemm with a constant matrix into integer products, bodies included. Throws
-/// Error::target when there is none.
-void quantize_dynamic(Model& model, const StaticOptions& options, PassContext& context);
+/// What is quantized besides MatMul and Gemm with a constant matrix, and LSTM where the target knows its
+/// form.
+struct DynamicOptions {
+  bool convolutions = false;
+  bool activations = false;  ///< MatMul of two activations
+};
+
+/// Rewrites products into integer products, bodies included. Throws Error::target when there is none.
+void quantize_dynamic(Model& model, const StaticOptions& options, const DynamicOptions& which,
+                      PassContext& context);
 
 }  // namespace compressor::quantize

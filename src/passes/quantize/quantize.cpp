@@ -91,6 +91,11 @@ void check_form(const Quantize& q, const std::string& mode) {
     if (mode != "static" && option->is_set())
       throw Error::usage("--{} goes with --mode static, found --mode {}", option->name(), mode);
   }
+  for (const OptionBase* option : {static_cast<const OptionBase*>(&q.dynamic_conv),
+                                   static_cast<const OptionBase*>(&q.dynamic_activations)}) {
+    if (mode != "dynamic" && option->is_set())
+      throw Error::usage("--{} goes with --mode dynamic, found --mode {}", option->name(), mode);
+  }
   if (mode != "static") return;
   const quantize::Target target = target_for(q);
   if (*q.format == "qoperator" && bits(target.activation) > 8)
@@ -200,7 +205,9 @@ void Quantize::run(Model& model, PassContext& context) {
   if (chosen != "static") check_not_calibrating(*this, "and mode " + chosen + " has none");
   quantize::StaticOptions options{target_for(*this), *clip == "mse" ? Clip::kMse : Clip::kMinMax};
   if (chosen == "weight-only") return quantize::quantize_weights(model, weight_options(*this), context);
-  if (chosen == "dynamic") return quantize::quantize_dynamic(model, options, context);
+  if (chosen == "dynamic")
+    return quantize::quantize_dynamic(
+        model, options, {.convolutions = *dynamic_conv, .activations = *dynamic_activations}, context);
   if (ranges.is_set()) {
     const quantize::Ranges known = quantize::read_ranges(*ranges);
     quantize::prepare_static(model, context);
