@@ -38,6 +38,7 @@ void add_channels(ValueStatistics& s, const float* x, const Planes& p) {
     s.channel_max.assign(c, -HUGE_VALF);
     s.channel_sum.assign(c, 0);
     s.channel_magnitude.assign(c, 0);
+    s.channel_squares.assign(c, 0);
   }
   if (s.channel_sum.size() != c) throw Error::model("{} channels after {}", c, s.channel_sum.size());
     // Each channel is summed by one thread, in order.
@@ -48,6 +49,7 @@ void add_channels(ValueStatistics& s, const float* x, const Planes& p) {
     float high = s.channel_max[at];
     double sum = 0;
     double magnitude = 0;
+    double squares = 0;
     for (std::int64_t o = 0; o < p.outer; ++o) {
       const float* row = x + (o * p.channels + k) * p.inner;
       for (std::int64_t i = 0; i < p.inner; ++i) {
@@ -55,12 +57,14 @@ void add_channels(ValueStatistics& s, const float* x, const Planes& p) {
         high = std::max(high, row[i]);
         sum += static_cast<double>(row[i]);
         magnitude += std::fabs(static_cast<double>(row[i]));
+        squares += static_cast<double>(row[i]) * static_cast<double>(row[i]);
       }
     }
     s.channel_min[at] = low;
     s.channel_max[at] = high;
     s.channel_sum[at] += sum;
     s.channel_magnitude[at] += magnitude;
+    s.channel_squares[at] += squares;
   }
   s.channel_count += static_cast<double>(p.outer * p.inner);
 }

@@ -21,8 +21,8 @@ struct ValueStatistics {
   double moving_min = 0, moving_max = 0;
   /// Along axis 1 (of rank 2 and more; the last axis where `last_axis`): [C].
   std::vector<float> channel_min, channel_max;
-  std::vector<double> channel_sum, channel_magnitude;  ///< sums of x and of |x|
-  double channel_count = 0;                            ///< numbers per channel
+  std::vector<double> channel_sum, channel_magnitude, channel_squares;  ///< sums of x, |x| and x^2
+  double channel_count = 0;                                             ///< numbers per channel
   std::int64_t batches = 0;
 
   double mean() const { return all.count ? all.sum / static_cast<double>(all.count) : 0; }

@@ -23,7 +23,10 @@ class Quantize : public Pass {
   std::string summary() const override {
     return "store weights, and with data activations, as whole numbers of 8, 4 or 2 bits";
   }
-  bool reads_data() const override { return (*mode == "auto" || *mode == "static") && !ranges.is_set(); }
+  bool reads_data() const override {
+    return ((*mode == "auto" || *mode == "static") && !ranges.is_set()) ||
+           (*mode == "dynamic" && smooth.is_set());
+  }
   void check() const override;
   void run(Model& model, PassContext& context) override;
 
@@ -41,6 +44,14 @@ class Quantize : public Pass {
   Option<double> percentile{*this, "percentile", 99.99,
                             "share of the numbers that observer percentile leaves inside",
                             Range{.low = 50, .high = 100}};
+  Option<std::string> equalize{
+      *this, "equalize", "none",
+      "scale channels between layers, exactly in float: by what activations were seen to hold, or by weights",
+      Choices{{"none", "activations", "weights"}}};
+  Option<std::optional<double>> smooth{
+      *this, "smooth", std::nullopt,
+      "scale channels between norms and products by max|x|^a / max|w|^(1-a), with this a",
+      Range{.low = 0, .high = 1}};
   Option<bool> bias_correction{*this, "bias-correction", true,
                                "with --data: biases take back what rounded weights shift on average"};
   Option<std::int64_t> max_memory{*this, "max-memory", 0,

@@ -3,6 +3,7 @@
 
 #include "passes/quantize/calibrate.h"
 #include "passes/quantize/dynamic.h"
+#include "passes/quantize/prepare_channels.h"
 #include "passes/quantize/qoperator.h"
 #include "passes/quantize/static_qdq.h"
 #include "passes/quantize/weight_only.h"
@@ -109,22 +110,42 @@ void check_form(const Quantize& q, const std::string& mode) {
         *q.target);
 }
 
+/// Factors between layers go with these.
+void check_equalize(const Quantize& q, const std::string& mode, bool has_data) {
+  if (*q.equalize == "activations" && mode != "static")
+    throw Error::usage("--equalize activations goes with --mode static, found mode {}", mode);
+  if (*q.equalize == "weights" && mode == "dynamic")
+    throw Error::usage("--equalize weights does not go with --mode dynamic");
+  if (*q.equalize != "none" && q.ranges.is_set())
+    throw Error::usage("--equalize changes what values hold, and --ranges gives it as it was: use --data");
+  if (!q.smooth.is_set()) return;
+  if (mode == "weight-only") throw Error::usage("--smooth is for activations: --mode static or dynamic");
+  if (q.ranges.is_set())
+    throw Error::usage("--smooth changes what values hold, and --ranges gives it as it was: use --data");
+  if (!has_data) throw Error::usage("--smooth needs --data: what the channels of activations hold");
+}
+
+/// The context's samples as feeds.
+Samples samples_of(PassContext& context, const std::string& doing) {
+  return [&context, doing](const std::function<void(const Executor::Feeds&)>& visit) {
+    std::int64_t batches = 0;
+    context.batches([&](const PassContext::Inputs& inputs) {
+      Executor::Feeds feeds;
+      for (const auto& [name, tensor] : inputs) feeds[name] = tensor;
+      visit(feeds);
+      ++batches;
+      if (context.progress) context.progress(fmt::format("{}, batch {}", doing, batches), 0);
+    });
+  };
+}
+
 /// Ranges of a prepared model's values on the context's samples.
 quantize::Calibration calibrate_on(const Quantize& q, const Model& model,
                                    const quantize::StaticOptions& options, PassContext& context) {
   PassContext asking;  // what is skipped is recorded once, when the model is rewritten
   asking.filter = context.filter;
   const std::vector<std::string> values = quantize::values_to_observe(model, options, asking);
-  std::int64_t batches = 0;
-  const Samples samples = [&](const std::function<void(const Executor::Feeds&)>& visit) {
-    context.batches([&](const PassContext::Inputs& inputs) {
-      Executor::Feeds feeds;
-      for (const auto& [name, tensor] : inputs) feeds[name] = tensor;
-      visit(feeds);
-      ++batches;
-      if (context.progress) context.progress("calibrating, batch " + std::to_string(batches), 0);
-    });
-  };
+  const Samples samples = samples_of(context, "calibrating");
   quantize::Calibration seen =
       quantize::calibrate(model, values, samples, *q.observer,
                           {.levels = 1 << bits(options.target.activation), .percentile = *q.percentile},
@@ -204,6 +225,13 @@ void Quantize::run(Model& model, PassContext& context) {
   if (ranges.is_set()) check_not_calibrating(*this, "and the ranges are given");
   if (chosen != "static") check_not_calibrating(*this, "and mode " + chosen + " has none");
   quantize::StaticOptions options{target_for(*this), *clip == "mse" ? Clip::kMse : Clip::kMinMax};
+  check_equalize(*this, chosen, has_data);
+  const quantize::ScalingOptions channels{*equalize, *smooth, options.target.saturates ? 64.0 : 127.0};
+  const auto scale_channels = [&] {
+    quantize::scale_channels(model, channels,
+                             has_data ? samples_of(context, "looking at channels") : Samples(), context);
+  };
+  if (chosen != "static") scale_channels();
   if (chosen == "weight-only") return quantize::quantize_weights(model, weight_options(*this), context);
   if (chosen == "dynamic")
     return quantize::quantize_dynamic(
@@ -215,6 +243,7 @@ void Quantize::run(Model& model, PassContext& context) {
   }
   if (!has_data) throw Error::usage("--mode static needs --data or --ranges: what activations hold");
   quantize::prepare_static(model, context);
+  scale_channels();
   const quantize::Calibration seen = calibrate_on(*this, model, options, context);
   if (*bias_correction) options.means = seen.channel_means;
   write_static(*this, model, seen.ranges, options, context);

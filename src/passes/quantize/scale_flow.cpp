@@ -1,0 +1,613 @@
+// scale_flow: the rules by which factors pass, operator by operator.
+#include "passes/quantize/scale_flow.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <numeric>
+#include <optional>
+#include <unordered_map>
+
+#include "compressor/base/error.h"
+
+namespace compressor::quantize {
+namespace {
+
+using Role = ScaledConstant::Role;
+using Atoms = std::vector<std::size_t>;
+
+constexpr std::uint64_t kMostExpanded = 1U << 16U;  ///< elements that a constant may grow to
+
+struct Track {
+  std::int64_t axis = 1;
+  Atoms atoms;
+};
+
+std::uint64_t product(const Dims& shape, std::size_t from, std::size_t to) {
+  return num_elements(
+      {shape.begin() + static_cast<std::ptrdiff_t>(from), shape.begin() + static_cast<std::ptrdiff_t>(to)});
+}
+
+bool is_any(const Node& node, std::initializer_list<std::string_view> ops) {
+  return std::find(ops.begin(), ops.end(), node.op()) != ops.end();
+}
+
+class Follower {
+ public:
+  Follower(const Model& model, const FactsMap& facts, const NodeFilter& filter)
+      : model_(model), facts_(facts), filter_(filter) {}
+
+  ScaleFlow run() {
+    for (const Node& node : model_.graph->nodes()) {
+      follow(node);
+      for (const Value* y : node.outputs()) {
+        if (y) hold_outer(*y);
+      }
+    }
+    return finish();
+  }
+
+ private:
+  // Classes.
+  std::size_t fresh() {
+    parent_.push_back(parent_.size());
+    why_.emplace_back();
+    return parent_.back();
+  }
+  Atoms fresh(std::size_t n) {
+    Atoms list(n);
+    for (std::size_t& a : list) a = fresh();
+    return list;
+  }
+  std::size_t root(std::size_t a) {
+    while (parent_[a] != a) a = parent_[a] = parent_[parent_[a]];
+    return a;
+  }
+  void join(std::size_t a, std::size_t b) {
+    const std::size_t x = root(a), y = root(b);
+    if (x == y) return;
+    parent_[std::max(x, y)] = std::min(x, y);
+    if (why_[std::min(x, y)].empty()) why_[std::min(x, y)] = why_[std::max(x, y)];
+  }
+  void join(const Atoms& a, const Atoms& b) {
+    for (std::size_t i = 0; i < a.size(); ++i) join(a[i], b[i]);
+  }
+  void fix(const Atoms& atoms, const std::string& why) {
+    for (const std::size_t a : atoms) {
+      if (std::string& known = why_[root(a)]; known.empty()) known = why;
+    }
+  }
+
+  // Values.
+  const Track* track(const Value* v) const {
+    const auto it = v ? tracks_.find(v) : tracks_.end();
+    return it == tracks_.end() ? nullptr : &it->second;
+  }
+  void set(const Value* v, std::int64_t axis, Atoms atoms) {
+    if (v) tracks_[v] = {axis, std::move(atoms)};
+  }
+  void fix(const Value* v, const std::string& why) {
+    if (const Track* t = track(v)) fix(t->atoms, why);
+  }
+  void fix_inputs(const Node& node, const std::string& why = "") {
+    for (const Value* v : node.inputs())
+      fix(v, why.empty() ? fmt::format("read by '{}' ({})", node.label(), node.op()) : why);
+  }
+  void hold_outer(const Value& v) {
+    for (const Use& use : v.uses()) {
+      if (!use.node && use.graph == model_.graph.get()) fix(&v, "an output of the model");
+      if (use.graph != model_.graph.get()) fix(&v, "read in a body");
+    }
+  }
+  std::int64_t rank(const Value& v) const {
+    const Facts& f = facts_.of(v);
+    return f.ranked ? f.rank() : -1;
+  }
+  std::int64_t length(const Value& v, std::int64_t axis) const {
+    const Facts& f = facts_.of(v);
+    if (!f.ranked || axis >= f.rank() || axis < 0) return -1;
+    const SymDim& d = f.dims[static_cast<std::size_t>(axis)];
+    return d.is_number() ? d.number() : -1;
+  }
+  std::optional<Tensor> constant(const Value* v) const {
+    return v ? fixed_constant(model_, *v) : std::nullopt;
+  }
+  std::optional<std::vector<std::int64_t>> integers(const Node& node, std::size_t input,
+                                                    std::string_view attribute) const {
+    if (const Value* v = node.input(input)) {
+      const auto t = constant(v);
+      return t ? std::optional(to_ints(*t)) : std::nullopt;
+    }
+    const Attribute* a = node.attribute(attribute);
+    if (!a || !a->get<Attribute::Ints>()) return std::nullopt;
+    return *a->get<Attribute::Ints>();
+  }
+  void pass(const Node& node, std::int64_t axis) { set(node.output(0), axis, track(node.input(0))->atoms); }
+
+  void add(const Node& node, std::size_t input, Role role, const ElementChannels& channels,
+           const Atoms& atoms, Dims expanded = {}) {
+    constants_.push_back({&node, input, role, channels, atoms, std::move(expanded)});
+  }
+
+  /// A float32 weight that this node may change.
+  std::optional<Tensor> weight(const Node& node, std::size_t input) const {
+    const Value* v = node.input(input);
+    auto t = constant(v);
+    if (!t || t->dtype != DType::kFloat || t->size() == 0 || !filter_.matches(node)) return std::nullopt;
+    if (v->uses().size() != 1 && t->size() > kMostExpanded) return std::nullopt;  // would be stored twice
+    return t;
+  }
+
+  /// A row of `n` numbers; absent counts as there.
+  bool is_vector(const Node& node, std::size_t input, std::size_t n) const {
+    if (!node.input(input)) return true;
+    const auto t = weight(node, input);
+    return t && t->size() == n && t->rank() > 0 && t->shape.back() == static_cast<std::int64_t>(n);
+  }
+
+  void shift(const Node& node, std::size_t input, const Atoms& atoms) {
+    if (node.input(input)) add(node, input, Role::kShift, {.inner = 1, .count = atoms.size()}, atoms);
+  }
+
+  /// The node reads its first input's channels along `axis` with the weight at input 1.
+  void read(const Node& node, std::int64_t axis, const ElementChannels& channels, std::size_t n) {
+    const Track* t = track(node.input(0));
+    if (!t) return;
+    if (t->axis != axis || t->atoms.size() != n) return fix_inputs(node);
+    add(node, 1, Role::kReader, channels, t->atoms);
+  }
+
+  /// ... and makes channels of its own.
+  void make(const Node& node, std::int64_t axis, const ElementChannels& channels, std::size_t n) {
+    const bool plain = is_vector(node, 2, n);
+    const Atoms atoms = fresh(n);
+    add(node, 1, Role::kMaker, channels, atoms);
+    if (plain) {
+      shift(node, 2, atoms);
+    } else {
+      fix(atoms, fmt::format("the bias of '{}' is no constant for every channel", node.label()));
+    }
+    set(node.output(0), axis, atoms);
+  }
+
+  void follow(const Node& node) {
+    if (!node.domain().empty() && node.domain() != "com.microsoft") return fix_inputs(node);
+    if (is_any(node, {"Conv", "ConvTranspose", "Gemm", "MatMul"})) return follow_product(node);
+    if (is_any(node, {"LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization",
+                      "InstanceNormalization"}))
+      return follow_norm(node);
+    if (node.is("BatchNormalization")) return follow_batch_norm(node);
+    if (is_any(node, {"Add", "Sub", "Sum"})) return follow_sum(node);
+    if (is_any(node, {"Mul", "Div"})) return follow_factor(node);
+    if (node.is("Concat")) return follow_concat(node);
+    const Track* t = track(node.input(0));
+    if (!t) return fix_inputs(node);
+    if (is_homogeneous(node)) {
+      for (std::size_t i = 1; i < node.inputs().size(); ++i) fix(node.input(i), "read as a setting");
+      if (node.output(1)) return fix_inputs(node);
+      return pass(node, t->axis);
+    }
+    if (const auto axes = moved(node, *t)) return set(node.output(0), axes->axis, axes->atoms);
+    if (node.is("Split")) return follow_split(node, *t);
+    fix_inputs(node);
+  }
+
+  void follow_product(const Node& node) {
+    const auto w = weight(node, 1);
+    const bool usable = w && w->rank() >= 2 && node.input(0) && node.output(0) &&
+                        (!node.is("MatMul") || w->rank() == 2) &&
+                        (!node.is("Gemm") || node.int_or("transA", 0) == 0) && node.domain().empty();
+    if (!usable) return fix_inputs(node);
+    const auto dim = [&](std::size_t i) { return static_cast<std::uint64_t>(w->shape[i]); };
+    const std::uint64_t size = w->size(), taps = product(w->shape, 2, w->shape.size());
+    const auto groups = static_cast<std::uint64_t>(std::max<std::int64_t>(1, node.int_or("group", 1)));
+    const ElementChannels rows{.inner = size / dim(0), .count = dim(0)};
+    const ElementChannels columns{
+        .inner = taps, .count = dim(1), .group = groups == 1 ? 0 : size / groups, .step = dim(1)};
+    fix(node.input(2), "read as a bias");
+    if (node.is("Conv")) {
+      read(node, 1, columns, dim(1) * groups);
+      return make(node, 1, rows, dim(0));
+    }
+    if (node.is("ConvTranspose")) {
+      read(node, 1, rows, dim(0));
+      return make(node, 1, columns, dim(1) * groups);
+    }
+    const std::int64_t last = rank(*node.input(0)) - 1;
+    if (last < 0) return fix_inputs(node);
+    const bool transposed = node.int_or("transB", 0) != 0;
+    read(node, last, transposed ? columns : rows, transposed ? dim(1) : dim(0));
+    make(node, last, transposed ? rows : columns, transposed ? dim(0) : dim(1));
+  }
+
+  /// Norms that see all channels at once: what they read stays, what they give may be scaled.
+  void follow_norm(const Node& node) {
+    fix_inputs(node);
+    const Value* y = node.output(0);
+    const std::int64_t r = y ? rank(*y) : -1;
+    const auto gamma = weight(node, 1);
+    if (r < 2 || !gamma || gamma->rank() != 1) return;
+    const std::int64_t axis = node.is("InstanceNormalization") ? 1 : r - 1;
+    const bool over_last = node.int_or("axis", -1) == -1 || node.int_or("axis", -1) == r - 1;
+    if (!node.is("InstanceNormalization") && !over_last) return;
+    const std::size_t n = gamma->size();
+    if (!is_vector(node, 2, n) || length(*y, axis) != static_cast<std::int64_t>(n)) return;
+    const Atoms atoms = fresh(n);
+    add(node, 1, Role::kMaker, {.inner = 1, .count = n}, atoms);
+    shift(node, 2, atoms);
+    set(y, axis, atoms);
+  }
+
+  /// gamma (x - mean) / deviation + beta: gamma / f, f mean for what is read; f gamma, f beta for what is
+  /// made.
+  void follow_batch_norm(const Node& node) {
+    const auto gamma = weight(node, 1);
+    const std::size_t n = gamma ? gamma->size() : 0;
+    const bool usable = n > 0 && is_vector(node, 2, n) && is_vector(node, 3, n) && is_vector(node, 4, n) &&
+                        node.output(0) && !node.output(1) && node.int_or("training_mode", 0) == 0;
+    if (!usable) return fix_inputs(node);
+    const ElementChannels each{.inner = 1, .count = n};
+    if (const Track* t = track(node.input(0))) {
+      if (t->axis != 1 || t->atoms.size() != n) return fix_inputs(node);
+      add(node, 1, Role::kReader, each, t->atoms);
+      add(node, 3, Role::kShift, each, t->atoms);
+    }
+    const Atoms atoms = fresh(n);
+    add(node, 1, Role::kMaker, each, atoms);
+    shift(node, 2, atoms);
+    set(node.output(0), 1, atoms);
+  }
+
+  /// A constant beside channels along `axis` of `r` axes: its channel axis from the right, or -1 where it
+  /// says the same for all.
+  static std::int64_t constant_axis(const Tensor& c, std::int64_t axis, std::int64_t r) {
+    const std::int64_t at = axis - (r - c.rank());
+    return at < 0 || c.shape[static_cast<std::size_t>(at)] == 1 ? -1 : at;
+  }
+
+  ElementChannels along(const Tensor& c, std::int64_t axis) const {
+    const auto at = static_cast<std::size_t>(axis);
+    return {.inner = product(c.shape, at + 1, c.shape.size()),
+            .count = static_cast<std::uint64_t>(c.shape[at])};
+  }
+
+  /// The constant at `input` is added to channels: it takes their factors too.
+  bool add_constant(const Node& node, std::size_t input, const Tensor& c, const Atoms& atoms,
+                    std::int64_t axis, std::int64_t r) {
+    const std::vector<float> values = c.dtype == DType::kFloat ? to_floats(c) : std::vector<float>{NAN};
+    if (std::all_of(values.begin(), values.end(), [](float v) { return v == 0; })) return true;
+    if (c.dtype != DType::kFloat || !filter_.matches(node) || c.rank() > r) return false;
+    const std::int64_t at = constant_axis(c, axis, r);
+    if (at >= 0) {
+      if (c.shape[static_cast<std::size_t>(at)] != static_cast<std::int64_t>(atoms.size())) return false;
+      add(node, input, Role::kShift, along(c, at), atoms);
+      return true;
+    }
+    if (c.size() * atoms.size() > kMostExpanded) return false;
+    Dims shape(static_cast<std::size_t>(std::max(r - axis, c.rank())), 1);
+    std::copy(c.shape.begin(), c.shape.end(), shape.end() - c.rank());
+    const std::size_t place = shape.size() - static_cast<std::size_t>(r - axis);
+    shape[place] = static_cast<std::int64_t>(atoms.size());
+    const ElementChannels channels{.inner = product(shape, place + 1, shape.size()), .count = atoms.size()};
+    add(node, input, Role::kShift, channels, atoms, shape);
+    return true;
+  }
+
+  void follow_sum(const Node& node) {
+    const Value* y = node.output(0);
+    const std::int64_t r = y ? rank(*y) : -1;
+    const Track* first = nullptr;
+    std::int64_t axis = 0;
+    for (const Value* v : node.inputs()) {
+      const Track* t = track(v);
+      if (!t) continue;
+      const std::int64_t at = t->axis + r - rank(*v);
+      const bool fits = r > 0 && length(*y, at) == static_cast<std::int64_t>(t->atoms.size());
+      if (!fits || (first && axis != at)) return fix_inputs(node);
+      if (first) join(first->atoms, t->atoms);
+      if (!first) first = t;
+      axis = at;
+    }
+    if (!first) return;
+    for (std::size_t i = 0; i < node.inputs().size(); ++i) {
+      if (track(node.input(i))) continue;
+      const auto c = constant(node.input(i));
+      if (!c || !add_constant(node, i, *c, first->atoms, axis, r))
+        return fix_inputs(
+            node, fmt::format("joined by '{}' ({}) with what has no factor", node.label(), node.op()));
+    }
+    set(y, axis, first->atoms);
+  }
+
+  /// x c and x / c by constants pass, with a new factor where c has one number a channel; x g by anything
+  /// that keeps its own scale (a gate) passes too.
+  void follow_factor(const Node& node) {
+    const Value* y = node.output(0);
+    const bool second = node.is("Mul") && !track(node.input(0)) && track(node.input(1));
+    const std::size_t side = second ? 1 : 0;
+    const Track* t = track(node.input(side));
+    const Value* other = node.input(1 - side);
+    if (!t || !y || !other || track(other)) return fix_inputs(node);
+    const std::int64_t r = rank(*y), axis = t->axis + r - rank(*node.input(side));
+    const std::size_t n = t->atoms.size();
+    if (r <= 0 || length(*y, axis) != static_cast<std::int64_t>(n)) return fix_inputs(node);
+    const auto c = constant(other);
+    const bool by_channel = c && node.is("Mul") && c->dtype == DType::kFloat && c->rank() <= r &&
+                            filter_.matches(node) && constant_axis(*c, axis, r) >= 0 && c->size() == n;
+    if (!by_channel) return set(y, axis, t->atoms);
+    const ElementChannels channels = along(*c, constant_axis(*c, axis, r));
+    const Atoms atoms = fresh(n);
+    add(node, 1 - side, Role::kReader, channels, t->atoms);
+    add(node, 1 - side, Role::kMaker, channels, atoms);
+    set(y, axis, atoms);
+  }
+
+  void follow_concat(const Node& node) {
+    const Value* y = node.output(0);
+    const std::int64_t r = y ? rank(*y) : -1;
+    const Track* some = nullptr;
+    for (const Value* v : node.inputs()) {
+      const Track* t = track(v);
+      if (!t) continue;
+      if (some && some->axis != t->axis) return fix_inputs(node);
+      some = t;
+    }
+    if (!some) return;
+    std::int64_t axis = node.int_or("axis", 1);
+    if (axis < 0) axis += r;
+    const std::int64_t along = some->axis;
+    Atoms atoms;
+    for (const Value* v : node.inputs()) {
+      const Track* t = track(v);
+      if (axis != along) {
+        if (!t || t->atoms.size() != some->atoms.size()) return fix_inputs(node);
+        join(some->atoms, t->atoms);
+        continue;
+      }
+      const std::int64_t n = t ? static_cast<std::int64_t>(t->atoms.size()) : length(*v, axis);
+      if (n < 0) return fix_inputs(node);
+      Atoms part = t ? t->atoms : fresh(static_cast<std::size_t>(n));
+      if (!t) fix(part, fmt::format("'{}' has no factor", v->name()));
+      atoms.insert(atoms.end(), part.begin(), part.end());
+    }
+    set(y, along, axis == along ? atoms : some->atoms);
+  }
+
+  void follow_split(const Node& node, const Track& t) {
+    const Atoms atoms = t.atoms;
+    const std::int64_t along = t.axis, r = rank(*node.input(0));
+    std::int64_t axis = node.int_or("axis", 0);
+    if (axis < 0) axis += r;
+    std::size_t at = 0;
+    for (const Value* y : node.outputs()) {
+      if (axis != along) {
+        set(y, along, atoms);
+        continue;
+      }
+      const std::int64_t n = y ? length(*y, axis) : -1;
+      if (n < 0 || at + static_cast<std::size_t>(n) > atoms.size()) return fix_inputs(node);
+      const auto from = atoms.begin() + static_cast<std::ptrdiff_t>(at);
+      set(y, along, Atoms(from, from + n));
+      at += static_cast<std::size_t>(n);
+    }
+  }
+
+  bool is_homogeneous(const Node& node) const {
+    if (!node.domain().empty()) return false;
+    if (is_any(node, {"Relu", "LeakyRelu", "Identity", "Dropout", "Abs", "Neg"})) return true;
+    const Track& t = *track(node.input(0));
+    if (node.is("PRelu")) return constant(node.input(1)).has_value();
+    if (node.is("Clip")) return is_relu(node);
+    if (is_any(node, {"MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"})) return t.axis == 1;
+    if (is_any(node, {"Resize", "Upsample"})) {
+      const bool fills = node.string_or("coordinate_transformation_mode", "") == "tf_crop_and_resize";
+      return !fills && node.output(0) && t.axis == 1 &&
+             length(*node.output(0), 1) == static_cast<std::int64_t>(t.atoms.size());
+    }
+    return false;
+  }
+
+  /// Clip from 0 (or nothing) to nothing.
+  bool is_relu(const Node& node) const {
+    const auto bound = [&](std::size_t input, std::string_view attribute,
+                           float otherwise) -> std::optional<float> {
+      if (!node.input(input)) return node.float_or(attribute, otherwise);
+      const auto c = constant(node.input(input));
+      return c && c->size() == 1 ? std::optional(to_floats(*c)[0]) : std::nullopt;
+    };
+    const auto low = bound(1, "min", -HUGE_VALF), high = bound(2, "max", HUGE_VALF);
+    constexpr float kLargest = 3.4e38F;
+    return low && high && (*low == 0 || *low < -kLargest) && *high > kLargest;
+  }
+
+  /// Operators that move elements: where the channels are afterwards.
+  std::optional<Track> moved(const Node& node, const Track& t) {
+    if (!node.domain().empty() || !node.output(0)) return std::nullopt;
+    const std::int64_t r = rank(*node.input(0));
+    if (r <= 0) return std::nullopt;
+    if (node.is("Transpose")) {
+      std::vector<std::int64_t> perm = node.ints_or("perm", {});
+      if (perm.empty()) {
+        for (std::int64_t i = r; i-- > 0;) perm.push_back(i);
+      }
+      const auto at = std::find(perm.begin(), perm.end(), t.axis);
+      if (at == perm.end()) return std::nullopt;
+      return Track{at - perm.begin(), t.atoms};
+    }
+    if (is_any(node, {"Reshape", "Flatten", "Squeeze", "Unsqueeze"})) return reshaped(node, t);
+    if (is_any(node, {"ReduceMean", "ReduceSum", "ReduceMax"})) return reduced(node, t, r);
+    if (node.is("Slice")) return sliced(node, t, r);
+    if (node.is("Pad")) return padded(node, t, r);
+    return std::nullopt;
+  }
+
+  /// Row-major elements keep their order: element i has channel i / inner % C, before and after.
+  std::optional<Track> reshaped(const Node& node, const Track& t) const {
+    const Facts &from = facts_.of(*node.input(0)), &to = facts_.of(*node.output(0));
+    if (!from.ranked || !to.ranked) return std::nullopt;
+    const auto inner = inner_of(from, t.axis);
+    if (!inner) return std::nullopt;
+    const auto c = static_cast<std::int64_t>(t.atoms.size());
+    for (std::int64_t b = to.rank(); b-- > 0;) {
+      const auto below = inner_of(to, b);
+      if (!below) return std::nullopt;
+      const SymDim& d = to.dims[static_cast<std::size_t>(b)];
+      const std::int64_t n = d.is_number() ? d.number() : -1;
+      if (n < 0) return std::nullopt;
+      if (*below * n < *inner * c) continue;  // all of it lies within one channel, or part of the channels
+      if (*inner % *below != 0 || *below * n % (*inner * c) != 0 || n > 1 << 20) return std::nullopt;
+      const std::int64_t repeat = *inner / *below;
+      Track result{b, {}};
+      for (std::int64_t i = 0; i < n; ++i)
+        result.atoms.push_back(t.atoms[static_cast<std::size_t>(i / repeat % c)]);
+      return result;
+    }
+    return std::nullopt;
+  }
+
+  static std::optional<std::int64_t> inner_of(const Facts& f, std::int64_t axis) {
+    std::int64_t n = 1;
+    for (std::int64_t i = axis + 1; i < f.rank(); ++i) {
+      const SymDim& d = f.dims[static_cast<std::size_t>(i)];
+      if (!d.is_number() || d.number() <= 0) return std::nullopt;
+      n *= d.number();
+    }
+    return n;
+  }
+
+  std::optional<Track> reduced(const Node& node, const Track& t, std::int64_t r) const {
+    auto axes = integers(node, 1, "axes");
+    if (!axes || axes->empty()) return std::nullopt;
+    std::int64_t before = 0;
+    for (std::int64_t a : *axes) {
+      if (a < 0) a += r;
+      if (a == t.axis) return std::nullopt;
+      before += a < t.axis;
+    }
+    return Track{node.int_or("keepdims", 1) != 0 ? t.axis : t.axis - before, t.atoms};
+  }
+
+  std::optional<Track> sliced(const Node& node, const Track& t, std::int64_t r) const {
+    const auto starts = integers(node, 1, "starts"), ends = integers(node, 2, "ends");
+    if (!starts || !ends) return std::nullopt;
+    auto axes = integers(node, 3, "axes");
+    if (!axes) {
+      if (node.input(3)) return std::nullopt;
+      axes.emplace(starts->size());
+      std::iota(axes->begin(), axes->end(), 0);
+    }
+    const auto steps = node.input(4) ? integers(node, 4, "steps")
+                                     : std::optional(std::vector<std::int64_t>(starts->size(), 1));
+    if (!steps) return std::nullopt;
+    for (std::size_t i = 0; i < axes->size(); ++i) {
+      if (((*axes)[i] < 0 ? (*axes)[i] + r : (*axes)[i]) != t.axis) continue;
+      const auto n = static_cast<std::int64_t>(t.atoms.size());
+      if ((*steps)[i] <= 0) return std::nullopt;
+      const auto place = [&](std::int64_t p) { return std::clamp<std::int64_t>(p < 0 ? p + n : p, 0, n); };
+      Track result{t.axis, {}};
+      for (std::int64_t p = place((*starts)[i]); p < place((*ends)[i]); p += (*steps)[i])
+        result.atoms.push_back(t.atoms[static_cast<std::size_t>(p)]);
+      return result;
+    }
+    return t;
+  }
+
+  /// Zeros are zeros at any factor; copies of what is there have its factor.
+  std::optional<Track> padded(const Node& node, const Track& t, std::int64_t r) {
+    const auto pads = integers(node, 1, "pads");
+    if (!pads || node.input(3) || static_cast<std::int64_t>(pads->size()) != 2 * r) return std::nullopt;
+    const std::int64_t before = (*pads)[static_cast<std::size_t>(t.axis)];
+    const std::int64_t after = (*pads)[static_cast<std::size_t>(t.axis + r)];
+    const bool constant_mode = node.string_or("mode", "constant") == "constant";
+    if (constant_mode) {
+      const auto fill = constant(node.input(2));
+      const bool zero = node.input(2) ? fill && fill->size() == 1 && to_floats(*fill)[0] == 0
+                                      : node.float_or("value", 0) == 0;
+      if (!zero) return std::nullopt;
+    }
+    if (before < 0 || after < 0 || (!constant_mode && before + after > 0)) return std::nullopt;
+    Track result{t.axis, {}};
+    for (std::int64_t i = 0; i < before; ++i) result.atoms.push_back(fresh());
+    result.atoms.insert(result.atoms.end(), t.atoms.begin(), t.atoms.end());
+    for (std::int64_t i = 0; i < after; ++i) result.atoms.push_back(fresh());
+    return result;
+  }
+
+  ScaleFlow finish() {
+    ScaleFlow flow;
+    std::vector<std::size_t> number(parent_.size());
+    for (std::size_t a = 0; a < parent_.size(); ++a) {
+      if (root(a) != a) continue;
+      number[a] = flow.classes++;
+      flow.fixed.push_back(why_[a]);
+    }
+    const auto numbered = [&](const Atoms& atoms) {
+      std::vector<std::size_t> list;
+      for (const std::size_t a : atoms) list.push_back(number[root(a)]);
+      return list;
+    };
+    for (ScaledConstant& c : constants_) {
+      c.classes = numbered(c.classes);
+      flow.constants.push_back(std::move(c));
+    }
+    for (const Node& node : model_.graph->nodes()) {
+      for (const Value* y : node.outputs()) {
+        if (const Track* t = track(y)) flow.values.push_back({y, t->axis, rank(*y), numbered(t->atoms)});
+      }
+    }
+    return flow;
+  }
+
+  const Model& model_;
+  const FactsMap& facts_;
+  const NodeFilter& filter_;
+  std::vector<std::size_t> parent_;
+  std::vector<std::string> why_;
+  std::unordered_map<const Value*, Track> tracks_;
+  std::vector<ScaledConstant> constants_;
+};
+
+}  // namespace
+
+const ScaledValue* ScaleFlow::find(const Value& value) const {
+  const auto it =
+      std::find_if(values.begin(), values.end(), [&](const ScaledValue& v) { return v.value == &value; });
+  return it == values.end() ? nullptr : &*it;
+}
+
+ScaleFlow find_scale_flow(const Model& model, const FactsMap& facts, const NodeFilter& filter) {
+  return Follower(model, facts, filter).run();
+}
+
+void apply_factors(Model& model, const ScaleFlow& flow, const std::vector<double>& factors) {
+  CHECK(factors.size() == flow.classes, "{} factors for {} classes", factors.size(), flow.classes);
+  Graph& graph = *model.graph;
+  for (const ScaledConstant& c : flow.constants) {
+    const bool changes =
+        std::any_of(c.classes.begin(), c.classes.end(), [&](std::size_t k) { return factors[k] != 1; });
+    if (!changes) continue;
+    const Value& old = *c.node->input(c.input);
+    const Tensor t = *fixed_constant(model, old);
+    const std::vector<float> before = to_floats(t);
+    const Dims shape = c.expanded.empty() ? t.shape : c.expanded;
+    std::vector<float> after(num_elements(shape));
+    const std::size_t repeated = after.size() / before.size();
+    for (std::size_t i = 0; i < after.size(); ++i) {
+      const double f = factors[c.classes[c.channels.of(i)]];
+      // An expanded constant has one channel before: its elements repeat for each of the new ones.
+      const std::size_t outer = i / (c.channels.inner * c.channels.count);
+      const std::size_t at = repeated == 1 ? i : outer * c.channels.inner + i % c.channels.inner;
+      const auto v = static_cast<double>(before[at]);
+      after[i] = static_cast<float>(c.role == Role::kReader ? v / f : v * f);
+    }
+    Tensor scaled = Tensor::of(shape, std::span<const float>(after));
+    if (old.initializer() && old.uses().size() == 1 && !old.is_input()) {
+      graph.set_initializer(old, std::move(scaled));
+      continue;
+    }
+    graph.set_input(*c.node, c.input, graph.add_initializer(graph.fresh_name(old.name()), std::move(scaled)));
+    if (old.uses().empty() && old.producer()) graph.erase(*old.producer());
+  }
+}
+
+}  // namespace compressor::quantize
