@@ -124,20 +124,34 @@ class Comparer {
     const auto b = open_inputs(second_);
     Executor::Feeds result;
     for (std::size_t i = 0; i < b.size(); ++i) {
-      auto found = feeds.find(b[i]->name());
-      if (found == feeds.end() && a.size() == b.size()) found = feeds.find(a[i]->name());
+      const auto known = [&](const std::string& name) {
+        return feeds.contains(name) || feeds.carried.contains(name);
+      };
+      const std::string& own = b[i]->name();
+      const std::string& name = known(own) || a.size() != b.size() ? own : a[i]->name();
+      const auto carried = feeds.carried.find(name);
+      if (carried != feeds.carried.end()) result.carried[own] = second_output(carried->second);
+      const auto found = feeds.find(name);
+      if (found == feeds.end() && carried != feeds.carried.end()) continue;
       if (found == feeds.end()) {
-        throw Error::usage("the second model has an input '{}', and the first has none of this name",
-                           b[i]->name());
+        throw Error::usage("the second model has an input '{}', and the first has none of this name", own);
       }
       ops::RunValue value = found->second;
       const DType wanted = b[i]->type().dtype;
       if (is_number(value) && wanted != DType::kUndefined && wanted != value.tensor.dtype) {
         value = Tensor::of(wanted, value.tensor.shape, to_doubles(value.tensor));
       }
-      result[b[i]->name()] = std::move(value);
+      result[own] = std::move(value);
     }
     return result;
+  }
+
+  const std::string& second_output(const std::string& name) const {
+    const auto a = first_.graph->outputs();
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      if (a[i]->name() == name) return second_.graph->outputs()[output_partner_[i]]->name();
+    }
+    return name;
   }
 
   /// "" when it was added, else why not.

@@ -1,6 +1,8 @@
 // model_data: finds the input that pictures go to, and the batch that the model takes.
 #include "compressor/analysis/model_data.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "compressor/base/error.h"
@@ -21,10 +23,9 @@ std::string shape_text(const Value& value) {
   return text.empty() ? "scalar" : text;
 }
 
-/// The input that pictures and unnamed arrays go to.
-const Value& main_input(const Model& model, const Sample& first, const std::string& wanted,
+/// The input that pictures and unnamed arrays go to, of those that are no state.
+const Value& main_input(const std::vector<const Value*>& open, const Sample& first, const std::string& wanted,
                         const Dataset& data) {
-  const std::vector<const Value*> open = open_inputs(model);
   if (!wanted.empty()) {
     for (const Value* v : open) {
       if (v->name() == wanted) return *v;
@@ -87,18 +88,22 @@ std::vector<const Value*> open_inputs(const Model& model) {
 ModelData::ModelData(const Model& model, const Dataset& data, Preprocess preprocess, LoaderOptions options)
     : model_(model), preprocess_(std::move(preprocess)), options_(std::move(options)) {
   if (data.size() == 0) throw Error::usage("the data holds no samples ({})", data.describe());
+  states_ = find_states(model, options_.states);
+  std::vector<const Value*> open = open_inputs(model);
+  std::erase_if(open, [&](const Value* v) { return is_state(*v); });
   std::int64_t fixed = 0;
   if (!data.has_batch_axis()) {
     const Sample first = data.get(0);
     if (first.image || first.tensors.contains("")) {
-      const Value& input = main_input(model, first, options_.input, data);
+      const Value& input = main_input(open, first, options_.input, data);
       options_.input = input.name();
       if (first.image) {
         if (input.type().dtype != DType::kUndefined) preprocess_.dtype = input.type().dtype;
         check_picture(input, preprocess_, *first.image);
       }
     }
-    for (const Value* v : open_inputs(model)) {
+    check_covered(data, first);
+    for (const Value* v : open) {
       const bool constant = data.constants().contains(v->name());
       if (!constant && v->type().has_shape && !v->type().dims.empty() && v->type().dims[0].known()) {
         fixed = std::max(fixed, v->type().dims[0].value);
@@ -110,6 +115,7 @@ ModelData::ModelData(const Model& model, const Dataset& data, Preprocess preproc
     options_.batch = fixed;
     options_.fill_last = true;
   }
+  if (!states_.empty()) one_at_a_time(fixed);
   const std::int64_t all = options_.samples > 0 ? std::min(options_.samples, data.size()) : data.size();
   if (!options_.fill_last) options_.batch = std::min(options_.batch, all);
   loader_ = std::make_unique<Loader>(data, preprocess_, options_);
@@ -130,10 +136,56 @@ Executor::Feeds ModelData::feeds_of(const Batch& batch) const {
   return feeds;
 }
 
+bool ModelData::is_state(const Value& input) const {
+  return std::any_of(states_.begin(), states_.end(), [&](const State& s) { return s.input == &input; });
+}
+
+void ModelData::one_at_a_time(std::int64_t fixed) {
+  if (fixed > 1) {
+    throw Error::usage("--state: the model takes batches of {}, expected 1: steps follow one another", fixed);
+  }
+  options_.batch = 1;
+  options_.shuffle = false;
+}
+
+/// An input that the data does not give is told here where it looks like state; the executor tells the
+/// others.
+void ModelData::check_covered(const Dataset& data, const Sample& first) const {
+  const auto constants = data.constants();
+  std::string missing, flags;
+  for (const Value* v : open_inputs(model_)) {
+    const std::string& name = v->name();
+    if (is_state(*v) || first.tensors.contains(name) || constants.contains(name) || name == options_.input)
+      continue;
+    const Value* output = likely_state(model_, *v);
+    if (!output) continue;
+    missing += (missing.empty() ? "'" : ", '") + name + "'";
+    flags += (flags.empty() ? "" : " ") + fmt::format("--state {}={}", output->name(), name);
+  }
+  if (missing.empty()) return;
+  throw Error::usage(
+      "the data gives nothing for input {}; where that is what an output of the step before was, say so: {}",
+      missing, flags);
+}
+
+void ModelData::carry(Executor::Feeds& feeds, bool begins) const {
+  for (const State& s : states_) {
+    feeds.carried[s.input->name()] = s.output->name();
+    if (begins) {
+      feeds.try_emplace(s.input->name(), s.first);
+    } else {
+      feeds.erase(s.input->name());
+    }
+  }
+}
+
 void ModelData::each(const Visit& visit) const {
   loader_->start();
+  std::optional<std::int64_t> sequence;
   while (const std::optional<Batch> batch = loader_->next()) {
-    const Executor::Feeds feeds = feeds_of(*batch);
+    Executor::Feeds feeds = feeds_of(*batch);
+    if (!states_.empty()) carry(feeds, sequence != batch->items.front().sequence);
+    sequence = batch->items.front().sequence;
     std::int64_t rows = batch->size();
     if (options_.fill_last) rows = options_.batch;
     visit(feeds, *batch, rows);

@@ -45,6 +45,8 @@ class ArrayDataset : public Dataset {
       first = key;
       if (key == "label" && array.rank() == 1 && is_integer(array.dtype)) {
         labels_ = to_ints(array);
+      } else if (key == "sequence" && array.rank() == 1 && is_integer(array.dtype)) {
+        sequences_ = to_ints(array);
       } else if (key == "target") {
         target_ = std::move(array);
       } else {
@@ -71,6 +73,7 @@ class ArrayDataset : public Dataset {
     Sample sample;
     sample.name = fmt::format("{}[{}]", name_, i);
     for (const auto& [key, array] : arrays_) sample.tensors.emplace(key, row_of(array, i));
+    if (!sequences_.empty()) sample.sequence = sequences_[static_cast<std::size_t>(i)];
     if (!labels_.empty()) sample.truth.label = labels_[static_cast<std::size_t>(i)];
     if (target_) sample.truth.target = row_of(*target_, i);
     return sample;
@@ -80,7 +83,7 @@ class ArrayDataset : public Dataset {
   std::string name_;
   std::int64_t size_ = -1;
   std::map<std::string, Tensor> arrays_, constants_;
-  std::vector<std::int64_t> labels_;
+  std::vector<std::int64_t> labels_, sequences_;
   std::optional<Tensor> target_;
 };
 

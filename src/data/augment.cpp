@@ -7,7 +7,7 @@
 #include <cstring>
 
 #include "compressor/base/error.h"
-#include "compressor/base/option.h"
+#include "compressor/base/suggest.h"
 
 namespace compressor {
 namespace data {
@@ -86,9 +86,8 @@ Augment Augment::parse(std::string_view text, const std::string& where) {
     const std::size_t equals = item.find('=');
     const std::string key(item.substr(0, equals));
     if (std::find(names.begin(), names.end(), key) == names.end()) {
-      const std::string near = nearest(key, names);
       throw Error::usage("{}: unknown augmentation '{}'{}; known: flip, crop=N, cutout=N", where, key,
-                         near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+                         did_you_mean(key, names));
     }
     if (key == "none") {
       augment = {};

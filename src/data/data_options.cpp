@@ -11,6 +11,11 @@ DataOptions::DataOptions() {
   tokenizer.path();
 }
 
+void DataOptions::check(bool has_data) const {
+  if (state.is_set() && !has_data) throw Error::usage("--state goes with --data: its samples are the steps");
+  split_states(*state);
+}
+
 OpenOptions DataOptions::open_options() const {
   OpenOptions options;
   options.format = *format;
@@ -49,7 +54,20 @@ LoaderOptions DataOptions::loader_options() const {
   LoaderOptions options;
   options.samples = *samples;
   options.on_corrupt = *on_corrupt == "skip" ? OnCorrupt::kSkip : OnCorrupt::kError;
+  options.states = split_states(*state);
   return options;
+}
+
+std::vector<std::pair<std::string, std::string>> split_states(const std::vector<std::string>& texts) {
+  std::vector<std::pair<std::string, std::string>> list;
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+      throw Error::usage("--state: found '{}', expected output=input, two names of the model's", text);
+    }
+    list.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return list;
 }
 
 }  // namespace compressor

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "compressor/base/error.h"
-#include "compressor/base/option.h"
+#include "compressor/base/suggest.h"
 #include "compressor/data/class_names.h"
 #include "compressor/data/data_options.h"
 #include "data/place.h"
@@ -116,9 +116,7 @@ DataYaml read_data_yaml(const std::string& file) {
     const auto reader =
         std::find_if(readers.begin(), readers.end(), [&](const auto& r) { return r.first == key; });
     if (reader == readers.end()) {
-      const std::string near = nearest(key, known);
-      throw Error::usage("{}: unknown key '{}'{}", file, key,
-                         near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+      throw Error::usage("{}: unknown key '{}'{}", file, key, did_you_mean(key, known));
     }
     reader->second(item.second, file + ": " + key);
   }

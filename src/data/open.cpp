@@ -1,8 +1,7 @@
 // open: which format it is.
-#include <algorithm>
 
 #include "compressor/base/error.h"
-#include "compressor/base/option.h"
+#include "compressor/base/suggest.h"
 #include "data/data_yaml.h"
 #include "data/format.h"
 
@@ -29,16 +28,7 @@ std::string names_of(const std::vector<const Format*>& list) {
 }
 
 const Format& named(const std::string& name, const std::string& path) {
-  std::vector<std::string> names;
-  std::vector<const Format*> all;
-  for (const Format& f : formats().all()) {
-    if (f.name == name) return f;
-    names.push_back(f.name);
-    all.push_back(&f);
-  }
-  const std::string near = nearest(name, names);
-  throw Error::usage("{}: unknown data format '{}'{}; known: {}", path, name,
-                     near.empty() ? "" : fmt::format(", did you mean '{}'?", near), names_of(all));
+  return entry_named(formats().all(), name, path + ": unknown data format");
 }
 
 const Format& recognised(const Place& place) {

@@ -6,7 +6,7 @@
 
 #include "compressor/base/error.h"
 #include "compressor/base/memory_map.h"
-#include "compressor/base/option.h"
+#include "compressor/base/suggest.h"
 #include "data/inflate.h"
 
 namespace compressor::data {
@@ -107,9 +107,7 @@ std::string choose_split(const std::vector<std::string>& there, const OpenOption
     if (has(options.split)) return options.split;
     std::string known;
     for (const std::string& s : there) known += (known.empty() ? "" : ", ") + s;
-    const std::string near = nearest(options.split, there);
-    throw Error::usage("{}: has no split '{}'{}; {}", path, options.split,
-                       near.empty() ? "" : fmt::format(", did you mean '{}'?", near),
+    throw Error::usage("{}: has no split '{}'{}; {}", path, options.split, did_you_mean(options.split, there),
                        known.empty() ? "it has none" : "it has " + known);
   }
   if (has(options.prefer)) return options.prefer;

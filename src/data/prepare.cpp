@@ -65,6 +65,7 @@ Prepared prepare(const Dataset& data, std::int64_t index, const Preprocess& prep
   Sample sample = data.get(index);
   Prepared prepared;
   prepared.item.index = index;
+  prepared.item.sequence = sample.sequence;
   prepared.item.name = std::move(sample.name);
   prepared.item.truth = std::move(sample.truth);
   for (auto& [name, tensor] : sample.tensors) {

@@ -6,7 +6,7 @@
 #include <map>
 
 #include "compressor/base/error.h"
-#include "compressor/base/option.h"
+#include "compressor/base/suggest.h"
 #include "compressor/data/preprocess.h"
 
 namespace compressor {
@@ -59,8 +59,7 @@ struct Setting {
       if (value == w.word) return w.value;
       names.emplace_back(w.word);
     }
-    const std::string near = nearest(value, names);
-    fail("one of " + joined(names) + (near.empty() ? "" : "; did you mean '" + near + "'?"));
+    fail("one of " + joined(names) + did_you_mean(value, names));
   }
 
   static std::optional<double> number(std::string_view text) {
@@ -171,25 +170,13 @@ const std::vector<std::pair<std::string, Setter>>& setters() {
 }
 
 void apply_setting(Preprocess& p, const Setting& s) {
-  std::vector<std::string> names;
-  for (const auto& [name, setter] : setters()) {
-    if (name == s.key) return setter(p, s);
-    names.push_back(name);
-  }
-  const std::string near = nearest(s.key, names);
-  throw Error::usage("{}: unknown setting '{}'{}; known: {}", s.where, s.key,
-                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near), joined(names));
+  entry_named(setters(), s.key, s.where + ": unknown setting", ", expected one of {}", [](const auto& entry) {
+    return entry.first;
+  }).second(p, s);
 }
 
 const PreprocessPreset& find_preset(const std::string& name, const std::string& where) {
-  std::vector<std::string> names;
-  for (const PreprocessPreset& preset : preprocess_presets()) {
-    if (preset.name == name) return preset;
-    names.push_back(preset.name);
-  }
-  const std::string near = nearest(name, names);
-  throw Error::usage("{}: unknown preset '{}'{}; known: {}", where, name,
-                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near), joined(names));
+  return entry_named(preprocess_presets(), name, where + ": unknown preset");
 }
 
 std::string trimmed(std::string_view text) {

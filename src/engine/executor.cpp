@@ -294,7 +294,7 @@ Executor::Executor(const Model& model, ExecutorOptions options)
 Executor::~Executor() = default;
 Executor::Executor(Executor&&) noexcept = default;
 std::vector<RunValue> Executor::run(const Feeds& feeds) {
-  return impl_->run(feeds);
+  return feeds.carried.empty() ? impl_->run(feeds) : impl_->run_carrying(feeds);
 }
 void Executor::set_tap(Tap tap) {
   impl_->set_tap(std::move(tap));

@@ -24,6 +24,8 @@ class Executor::Impl final : public engine::Host {
   Impl(const Model& model, ExecutorOptions options);
 
   std::vector<ops::RunValue> run(const Feeds& feeds);
+  /// The same with state from the run before, which is kept for the next one.
+  std::vector<ops::RunValue> run_carrying(const Feeds& feeds);
   Gradients backward(const Gradients& seeds);
   std::span<float> parameter(const Value& value);
   std::map<const Node*, double> take_timing();
@@ -73,8 +75,9 @@ class Executor::Impl final : public engine::Host {
   std::map<const Value*, kernels::Buffer> parameters_;
   std::map<const Node*, double> timing_;
   Tap tap_;
-  bool recording_ = false;  ///< steps go on the tape
-  bool again_ = false;      ///< a stretch is run a second time: running statistics have moved already
+  std::map<std::string, ops::RunValue, std::less<>> state_;  ///< by output: what it was in the run before
+  bool recording_ = false;                                   ///< steps go on the tape
+  bool again_ = false;  ///< a stretch is run a second time: running statistics have moved already
   std::vector<TapeEntry> tape_;
   std::vector<std::vector<engine::HeldPtr>> borders_;  ///< by stretch but the last: what was alive before it
   std::map<const engine::Step*, std::vector<engine::HeldPtr>> drawn_;  ///< random numbers of those stretches

@@ -1,4 +1,6 @@
 // feeds: what a run is given, held against what the graph declares.
+#include <algorithm>
+
 #include "compressor/base/error.h"
 #include "engine/executor_impl.h"
 
@@ -29,6 +31,31 @@ void Executor::Impl::check_feed(const Value& value, const RunValue& feed) const 
   }
   throw Error::usage("input '{}': found shape {}, expected {}", value.name(), to_string(feed.tensor.shape),
                      expected);
+}
+
+std::vector<RunValue> Executor::Impl::run_carrying(const Feeds& feeds) {
+  Feeds whole = feeds;
+  for (const auto& [input, output] : feeds.carried) {
+    if (whole.contains(input)) continue;
+    const auto last = state_.find(output);
+    if (last == state_.end()) {
+      throw Error::usage("input '{}': output '{}' has not been computed yet, expected a first value of it",
+                         input, output);
+    }
+    whole.emplace(input, last->second);
+  }
+  std::vector<RunValue> results = run(whole);
+  const auto outputs = model_.graph->outputs();
+  for (const auto& [input, output] : feeds.carried) {
+    const auto at =
+        std::find_if(outputs.begin(), outputs.end(), [&](const Value* v) { return v->name() == output; });
+    if (at == outputs.end()) {
+      throw Error::usage("input '{}': the model has no output '{}' that could be its next value", input,
+                         output);
+    }
+    state_[output] = results[static_cast<std::size_t>(at - outputs.begin())];
+  }
+  return results;
 }
 
 void Executor::Impl::bind_inputs(Frame& frame, const Feeds& feeds) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "compressor/base/suggest.h"
 #include "metrics/metric_table.h"
 #include "metrics/settings.h"
 
@@ -41,22 +42,18 @@ std::vector<MetricInfo> all_metrics() {
 std::unique_ptr<Metric> make_metric(std::string_view text, const MetricContext& context) {
   const auto colon = text.find(':');
   const std::string name(text.substr(0, colon));
-  std::vector<std::string> names;
-  for (const metrics::MetricEntry& entry : metrics::table().all()) {
-    names.push_back(entry.info.name);
-    if (entry.info.name != name) continue;
-    std::unique_ptr<Metric> metric = entry.make(entry.info, context);
-    metric->text_ = text;
-    if (colon != std::string_view::npos) {
-      for (const auto& [option, value] : metrics::split_settings("metric " + name, text.substr(colon + 1))) {
-        metric->set(option, value);
-      }
+  const metrics::MetricEntry& entry =
+      entry_named(metrics::table().all(), name, "unknown metric", ", expected one of {}",
+                  [](const metrics::MetricEntry& e) { return e.info.name; });
+  std::unique_ptr<Metric> metric = entry.make(entry.info, context);
+  metric->text_ = text;
+  if (colon != std::string_view::npos) {
+    for (const auto& [option, value] : metrics::split_settings("metric " + name, text.substr(colon + 1))) {
+      metric->set(option, value);
     }
-    metric->ready();
-    return metric;
   }
-  throw Error::usage("unknown metric '{}', expected one of {}{}", name, fmt::join(names, ", "),
-                     metrics::suggestion(name, names));
+  metric->ready();
+  return metric;
 }
 
 }  // namespace compressor

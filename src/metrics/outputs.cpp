@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "compressor/base/suggest.h"
 #include "metrics/settings.h"
 
 namespace compressor::metrics {
@@ -55,7 +56,7 @@ const std::pair<std::string, Tensor>& named_output(const std::string& where, con
     names.push_back(output.first);
   }
   throw Error::usage("{}: no output '{}', found {}{}", where, name, describe(outputs),
-                     suggestion(name, names));
+                     did_you_mean(name, names));
 }
 
 const std::pair<std::string, Tensor>& choose_output(const std::string& where, const Outputs& outputs,

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "compressor/base/suggest.h"
+
 namespace compressor::metrics {
 
 std::vector<std::pair<std::string, std::string>> split_settings(const std::string& where,
@@ -39,12 +41,7 @@ void set_option(const std::string& where, OptionBase& option, std::string_view v
 void unknown_option(const std::string& where, std::string_view found, const std::vector<std::string>& known) {
   throw Error::usage("{}: unknown option '{}', expected {}{}", where, found,
                      known.empty() ? "none" : fmt::format("one of {}", fmt::join(known, ", ")),
-                     suggestion(found, known));
-}
-
-std::string suggestion(std::string_view found, const std::vector<std::string>& known) {
-  const std::string near = nearest(found, known);
-  return near.empty() ? "" : fmt::format("; did you mean '{}'?", near);
+                     did_you_mean(found, known));
 }
 
 std::vector<std::string> names_of(const Options& options) {

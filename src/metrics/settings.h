@@ -18,8 +18,6 @@ void set_option(const std::string& where, OptionBase& option, std::string_view v
 /// Error::usage for an option that none of `known` is.
 [[noreturn]] void unknown_option(const std::string& where, std::string_view found,
                                  const std::vector<std::string>& known);
-/// "; did you mean 'x'?" or nothing.
-std::string suggestion(std::string_view found, const std::vector<std::string>& known);
 std::vector<std::string> names_of(const Options& options);
 
 }  // namespace compressor::metrics

@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "compressor/base/error.h"
-#include "compressor/base/option.h"
+#include "compressor/base/suggest.h"
 
 namespace compressor {
 namespace {
@@ -87,10 +87,9 @@ void NodeFilter::check_against(const Model& model) const {
   });
   if (open.empty()) return;
   const Pattern& pattern = *open.front();
-  const std::string near = nearest(pattern.op.empty() ? pattern.text : pattern.op, words);
-  throw Error::usage(
-      "pattern '{}': matches no node of the model{}", pattern.text,
-      near.empty() ? "" : fmt::format("; did you mean '{}{}'?", pattern.op.empty() ? "" : "op:", near));
+  const std::string suggestion =
+      pattern.op.empty() ? did_you_mean(pattern.text, words) : did_you_mean(pattern.op, words, "op:");
+  throw Error::usage("pattern '{}': matches no node of the model{}", pattern.text, suggestion);
 }
 
 }  // namespace compressor

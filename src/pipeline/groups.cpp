@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "compressor/base/suggest.h"
+
 namespace compressor {
 namespace {
 
@@ -48,9 +50,7 @@ std::map<std::string, std::vector<std::int64_t>> ShapeOptions::shapes(const Mode
     }
     const std::string name = named ? text.substr(0, colon) : inputs.front();
     if (std::find(inputs.begin(), inputs.end(), name) == inputs.end()) {
-      const std::string near = nearest(name, inputs);
-      throw Error::usage("--input-shape: the model has no input '{}'{}", name,
-                         near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+      throw Error::usage("--input-shape: the model has no input '{}'{}", name, did_you_mean(name, inputs));
     }
     if (!result.emplace(name, *shape).second)
       throw Error::usage("--input-shape: input '{}' is given twice", name);

@@ -1,7 +1,7 @@
 // registry: the table of passes, one line each.
 #include "compressor/pipeline/registry.h"
 
-#include "compressor/base/option.h"
+#include "compressor/base/suggest.h"
 #include "compressor/passes/prune.h"
 #include "compressor/passes/quantize.h"
 #include "compressor/passes/simplify.h"
@@ -22,9 +22,7 @@ std::unique_ptr<Pass> make_pass(std::string_view name) {
     if (pass->name() == name) return std::move(pass);
     names.push_back(pass->name());
   }
-  const std::string near = nearest(name, names);
-  throw Error::usage("unknown pass '{}'{}", name,
-                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+  throw Error::usage("unknown pass '{}'{}", name, did_you_mean(name, names));
 }
 
 std::vector<Method> all_methods() {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "compressor/base/progress.h"
+#include "compressor/base/suggest.h"
 
 namespace compressor {
 namespace {

@@ -109,7 +109,8 @@ Tensor random_input(const Value& input, const std::vector<std::int64_t>* shape, 
 }
 
 GivenFeeds read_feeds(const Model& model, const std::vector<std::string>& inputs, bool random,
-                      const std::map<std::string, std::vector<std::int64_t>>& shapes, std::uint64_t seed) {
+                      const std::map<std::string, std::vector<std::int64_t>>& shapes, std::uint64_t seed,
+                      const std::vector<State>& states) {
   if (!random && !shapes.empty()) {
     throw Error::usage("--input-shape is about random inputs, and --random is not given");
   }
@@ -118,6 +119,13 @@ GivenFeeds read_feeds(const Model& model, const std::vector<std::string>& inputs
   std::string missing;
   for (const Value* v : open_inputs(model)) {
     if (reader.result.feeds.contains(v->name()) || v->type().kind == Type::Kind::kOptional) continue;
+    const auto state =
+        std::find_if(states.begin(), states.end(), [&](const State& s) { return s.input == v; });
+    if (state != states.end()) {
+      reader.result.said.push_back(v->name() + ": zeros, then '" + state->output->name() +
+                                   "' of the step before");
+      continue;
+    }
     if (!random) {
       missing += (missing.empty() ? "'" : ", '") + v->name() + "'";
       continue;

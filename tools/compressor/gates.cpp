@@ -117,6 +117,7 @@ PassContext::Batches calibration_batches(const Model& model, const DataOptions& 
     inputs->each([&](const Executor::Feeds& feeds, const Batch&, std::int64_t) {
       PassContext::Inputs batch;
       for (const auto& [name, value] : feeds) batch[name] = value.tensor;
+      batch.carried = feeds.carried;
       visit(batch);
     });
   };

@@ -8,6 +8,7 @@
 #include "command.h"
 #include "compressor/base/error.h"
 #include "compressor/base/interrupt.h"
+#include "compressor/base/suggest.h"
 #include "compressor/pipeline/run.h"
 
 namespace compressor::cli {
@@ -22,9 +23,7 @@ Command& find(const CommandTable& commands, const std::string& word) {
   if (word.starts_with("-")) {
     throw Error::usage("found '{}', expected a command before it; see 'compressor --help'", word);
   }
-  const std::string near = nearest(word, names);
-  throw Error::usage("unknown command '{}'{}; see 'compressor --help'", word,
-                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+  throw Error::usage("unknown command '{}'{}; see 'compressor --help'", word, did_you_mean(word, names));
 }
 
 void run(std::vector<std::string> words) {

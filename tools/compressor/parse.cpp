@@ -5,6 +5,7 @@
 #include <map>
 
 #include "command.h"
+#include "compressor/base/suggest.h"
 
 namespace compressor::cli {
 namespace {
@@ -31,9 +32,8 @@ std::string bare(const std::string& word) {
   for (const OptionBase* option : command.options()) {
     if (!option->is_positional()) names.push_back(bare(long_flag(*option)));
   }
-  const std::string near = nearest(bare(word), names);
   throw Error::usage("{}: unknown flag '{}'{}", command.name(), word.substr(0, word.find('=')),
-                     near.empty() ? "" : fmt::format("; did you mean '--{}'?", near));
+                     did_you_mean(bare(word), names, "--"));
 }
 
 void give(const Command& command, OptionBase& option, const std::vector<std::string>& values) {

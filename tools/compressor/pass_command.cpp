@@ -29,6 +29,7 @@ class PassCommand : public ModelCommand {
  protected:
   void check() const override {
     gates_.check(data_.data->has_value());
+    data_.check(data_.data->has_value() || gates_.eval_data->has_value());
     pass_->check();
     select_.filter();
     set_threads(static_cast<int>(*work_.threads));

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 
+#include "compressor/analysis/state.h"
 #include "compressor/analysis/statistics.h"
 #include "compressor/data/loader.h"
 
@@ -15,6 +16,9 @@ class ModelData {
   /// `options.batch` is a wish (0: 32): a model whose first axis is a number gets that, the last batch filled
   /// up with copies. Pictures and unnamed arrays go to `options.input` or the model's only open input. Throws
   /// Error::usage, naming the input, what it is and what the data gives, where they do not fit.
+  /// With `options.states` samples are steps: one at a time, in order whatever `options.shuffle` says. Feeds
+  /// carry the state on, and give its first value (zeros, or what the data has by that name) where a sequence
+  /// begins.
   ModelData(const Model& model, const Dataset& data, Preprocess preprocess, LoaderOptions options);
   ~ModelData();
   ModelData(const ModelData&) = delete;
@@ -36,9 +40,14 @@ class ModelData {
 
  private:
   Executor::Feeds feeds_of(const Batch& batch) const;
+  bool is_state(const Value& input) const;
+  void one_at_a_time(std::int64_t fixed);
+  void check_covered(const Dataset& data, const Sample& first) const;
+  void carry(Executor::Feeds& feeds, bool begins) const;
   const Model& model_;
   Preprocess preprocess_;
   LoaderOptions options_;
+  std::vector<State> states_;
   std::unique_ptr<Loader> loader_;
 };
 

@@ -219,7 +219,4 @@ class Option : public OptionBase {
 /// declared twice.
 void check_names(const std::vector<OptionBase*>& options);
 
-/// The word of `words` nearest to `word` when it is near enough to be a misspelling; "" otherwise.
-std::string nearest(std::string_view word, const std::vector<std::string>& words);
-
 }  // namespace compressor

@@ -33,8 +33,16 @@ struct DataOptions : Options {
                                                  Range{.low = 0, .high = 255}};
   Option<std::string> on_corrupt{*this, "on-corrupt", "error", "what a damaged sample is",
                                  Choices{{"error", "skip"}}};
+  Option<std::vector<std::string>> state{*this,
+                                         "state",
+                                         {},
+                                         "output=input: samples are steps in order, and this output is that "
+                                         "input's value in the next one; it begins "
+                                         "at zero; may be repeated"};
   DataOptions();
 
+  /// Throws Error::usage for --state where no data is given that could hold steps.
+  void check(bool has_data) const;
   OpenOptions open_options() const;
   /// Opens what --data names, preferring the split `prefer`. Throws Error::usage when it is not given.
   std::unique_ptr<Dataset> open(const std::string& prefer = "") const;
@@ -46,6 +54,9 @@ struct DataOptions : Options {
   /// Batch size, seed, threads and input are the caller's.
   LoaderOptions loader_options() const;
 };
+
+/// What --state says, output=input: both names of each. Throws Error::usage for anything else.
+std::vector<std::pair<std::string, std::string>> split_states(const std::vector<std::string>& texts);
 
 /// The `preprocess` of the data.yaml that belongs to the data at `path`; nullopt when there is none.
 std::optional<Preprocess> preprocess_beside(const std::string& path);

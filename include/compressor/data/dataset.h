@@ -71,8 +71,9 @@ std::vector<DataFormat> data_formats();
 std::unique_ptr<Dataset> open_dataset(const std::string& path, const OpenOptions& options = {});
 
 /// Samples from arrays [N, ...] by input name; the first axis counts the samples. `label` [N] (integers) is
-/// the class, `target` [N, ...] the target where the names are not `inputs` themselves; rank-0 arrays are
-/// constants. Throws Error::io that begins with `name` when the arrays disagree on N.
+/// the class, `sequence` [N] (integers) the number of Sample::sequence, `target` [N, ...] the target where
+/// the names are not `inputs` themselves; rank-0 arrays are constants. Throws Error::io that begins with
+/// `name` when the arrays disagree on N.
 std::unique_ptr<Dataset> dataset_of_arrays(const std::string& name, std::map<std::string, Tensor> arrays);
 /// Each map is the whole inputs of one run of a model, with whatever batch axis they have (see
 /// has_batch_axis); `names` may be empty.

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "compressor/data/dataset.h"
@@ -46,11 +47,14 @@ struct LoaderOptions {
   int threads = 1;         ///< that prepare samples ahead; 0: none, next() does the work
   int ahead = 2;           ///< batches that may be ready or in the making beyond the one in use
   std::string input = {};  ///< name of the input that pictures and unnamed arrays go to
+  /// Outputs of the model and the inputs that are their values for the next sample; for who runs it.
+  std::vector<std::pair<std::string, std::string>> states = {};
 };
 
 /// What came of one sample of a batch.
 struct BatchItem {
-  std::int64_t index = 0;  ///< in the data set
+  std::int64_t index = 0;     ///< in the data set
+  std::int64_t sequence = 0;  ///< see Sample
   std::string name;
   Truth truth;        ///< its mask is fitted like the picture, its boxes are in source pixels
   Geometry geometry;  ///< of pictures

@@ -41,6 +41,8 @@ struct Truth {
 /// One example as it lies in the data set: a picture, or arrays.
 struct Sample {
   std::string name;  ///< file, or file[index]: what errors and reports call it
+  /// Samples that follow one another in the same one carry a model's state on; a new number begins anew.
+  std::int64_t sequence = 0;
   std::optional<Image> image;
   /// By the model's input name, without the batch axis. The empty name is the model's only input.
   std::map<std::string, Tensor> tensors;

@@ -48,10 +48,16 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  using Feeds = std::map<std::string, ops::RunValue, std::less<>>;
+  /// What a run is given, by the names of inputs.
+  struct Feeds : std::map<std::string, ops::RunValue, std::less<>> {
+    using map::map;
+    /// State: input -> the output that is its value in the next run. An input of it that is fed as well
+    /// begins there; one that is not takes what the output was in the run before.
+    std::map<std::string, std::string, std::less<>> carried = {};
+  };
   /// The graph's outputs, in its order and in plain layout. Throws Error::usage for a feed that is missing,
-  /// unknown, or of another type or shape than declared; Error::model naming the node for what goes wrong
-  /// inside.
+  /// unknown, or of another type or shape than declared, for state that has no first value; Error::model
+  /// naming the node for what goes wrong inside.
   std::vector<ops::RunValue> run(const Feeds& feeds);
 
   using Tap = std::function<void(const Value& value, const ops::RunValue& held)>;

@@ -55,7 +55,12 @@ class PassContext {
   /// Nodes the user wants touched; everything by default.
   NodeFilter filter;
   std::map<std::string, std::vector<std::int64_t>> input_shapes;  ///< by --input-shape
-  using Inputs = std::map<std::string, Tensor>;
+  /// `carried`: state, input -> the output that is its value in the next batch; an input that is there too
+  /// begins anew.
+  struct Inputs : std::map<std::string, Tensor> {
+    using map::map;
+    std::map<std::string, std::string, std::less<>> carried = {};
+  };
   using Batches = std::function<void(const std::function<void(const Inputs&)>& visit)>;
   /// Goes through the samples of --data, batch by batch, inputs by name; as often as it is called. Empty when
   /// no data was given.

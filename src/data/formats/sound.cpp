@@ -52,6 +52,7 @@ class SoundDataset : public Dataset {
     const Wav wav(file.path);
     const std::int64_t count = window_ > 0 ? window_ : wav.length();
     Sample sample;
+    sample.sequence = static_cast<std::int64_t>(at);
     sample.name = window_ > 0 ? fmt::format("{}[{}]", file.path, from) : file.path;
     sample.truth.label = file.label;
     sample.truth.text = file.text;

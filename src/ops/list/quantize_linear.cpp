@@ -1,60 +1,16 @@
 // quantize_linear: QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear, per tensor, axis or block.
 #include <algorithm>
-#include <cmath>
 #include <type_traits>
 
 #include "compressor/ops/run.h"
 #include "ops/movement.h"
+#include "ops/quantize_gradient.h"
 #include "ops/quantized.h"
 #include "ops/run_quantize.h"
+#include "ops/scale_runs.h"
 
 namespace compressor::ops {
 namespace {
-
-/// Calls fn(first position in x, count, first position in scale, 0 or 1: how far the scale moves a step) for
-/// runs of elements that together are x.
-template <class Fn>
-void each_run(const Node& node, const Dims& x, const Dims& scale, Fn&& fn) {
-  const auto size = static_cast<std::int64_t>(num_elements(x));
-  if (size == 0) return;
-  std::int64_t block = node.int_or("block_size", 0);
-  if (num_elements(scale) == 1 && block == 0) return fn(0, size, 0, 0);
-  const auto axis =
-      static_cast<std::size_t>(axis_in(node, node.int_or("axis", 1), static_cast<std::int64_t>(x.size())));
-  Dims expected{x[axis]};
-  if (block > 0) {
-    expected = x;
-    expected[axis] = (x[axis] + block - 1) / block;
-  }
-  if (scale != expected) {
-    throw Error::model("node '{}' ({}): scale has shape {}, expected {} for axis {}", node.label(), node.op(),
-                       to_string(scale), to_string(expected), axis);
-  }
-  const std::int64_t length = x[axis];
-  const auto first_inner = x.begin() + static_cast<std::ptrdiff_t>(axis) + 1;
-  const auto inner = static_cast<std::int64_t>(num_elements({first_inner, x.end()}));
-  const std::int64_t outer = size / (length * inner);
-  for (std::int64_t o = 0; o < outer; ++o) {
-    if (block == 0 && inner == 1) {
-      fn(o * length, length, 0, 1);
-    } else if (block > 0 && inner == 1) {
-      for (std::int64_t t = 0; t < length; t += block) {
-        fn(o * length + t, std::min(block, length - t), o * expected[axis] + t / block, 0);
-      }
-    } else {
-      for (std::int64_t t = 0; t < length; ++t) {
-        const std::int64_t s = block > 0 ? (o * expected[axis] + t / block) * inner : t;
-        fn((o * length + t) * inner, inner, s, block > 0 ? 1 : 0);
-      }
-    }
-  }
-}
-
-DType quantized_type(const Node& node, const DType* zero_point) {
-  if (zero_point) return *zero_point;
-  const std::int64_t given = node.int_or("output_dtype", 0);
-  return given != 0 ? static_cast<DType>(given) : DType::kUint8;
-}
 
 /// Zero points as many as there are scales, zeros where there are none.
 std::vector<std::int32_t> zeros_for(const ComputeContext& ctx, const std::vector<float>& scale) {
@@ -193,115 +149,6 @@ void dynamic_quantize(ComputeContext& ctx) {
   ctx.set(0, tensor_of_bytes(DType::kUint8, ctx.in(0).shape, std::move(y)));
   ctx.set(1, Tensor::scalar(range.scale));
   ctx.set(2, Tensor::of(DType::kUint8, {}, std::span(&zero, 1)));
-}
-
-/// As many zero points as scales.
-std::vector<std::int64_t> zeros_for(GradientContext& ctx, std::size_t scales) {
-  std::vector<std::int64_t> zero = ctx.has(2) ? to_ints(ctx.in(2)) : std::vector<std::int64_t>{0};
-  if (zero.size() == 1) zero.resize(scales, zero[0]);
-  if (zero.size() != scales) ctx.fail("{} zero points, expected {}", zero.size(), scales);
-  return zero;
-}
-
-void set_scale_gradient(GradientContext& ctx, const std::vector<double>& sums) {
-  ctx.set(1, Tensor::of(DType::kFloat, ctx.in_shape(1), sums));
-}
-
-/// One scale: its gradient is a sum of pieces that are cut by the size alone. piece(begin, end) gives one's.
-template <class Piece>
-double sum_of_pieces(std::int64_t begin, std::int64_t count, Piece&& piece) {
-  constexpr std::int64_t kPiece = 1 << 14;
-  const std::int64_t pieces = (count + kPiece - 1) / kPiece;
-  std::vector<double> sums(static_cast<std::size_t>(pieces));
-#pragma omp parallel for schedule(static) if (pieces > 1)
-  for (std::int64_t p = 0; p < pieces; ++p) {
-    const std::int64_t end = begin + std::min(count, (p + 1) * kPiece);
-    sums[static_cast<std::size_t>(p)] = piece(begin + p * kPiece, end);
-  }
-  double sum = 0;
-  for (const double s : sums) sum += s;
-  return sum;
-}
-
-/// q = clip(round(x / s) + z), straight through: dx = dq / s and ds = -dq x / s^2 where nothing was clipped,
-/// nothing elsewhere. With DequantizeLinear behind it, that is the gradient of learned step sizes (Esser et
-/// al. 2020, 1902.08153).
-void quantize_gradient(GradientContext& ctx) {
-  const DType zero_type = ctx.has(2) ? ctx.in(2).dtype : DType::kUndefined;
-  const DType type = quantized_type(ctx.node(), ctx.has(2) ? &zero_type : nullptr);
-  if (!is_integer(type)) ctx.fail("the gradient is not available for codes of type {}", name(type));
-  const std::vector<float> scale = to_floats(ctx.in(1));
-  const std::vector<std::int64_t> zero = zeros_for(ctx, scale.size());
-  const Range range = range_of(type);
-  const Layout layout = scale.size() == 1 ? ctx.in_layout(0) : Layout::kPlain;
-  const float* x = ctx.in_floats(0, layout);
-  const float* dq = ctx.grad(0, layout);
-  kernels::Buffer unused;
-  if (!ctx.wants(0)) unused = kernels::Buffer(num_elements(ctx.in_shape(0)) * sizeof(float));
-  float* dx = ctx.wants(0) ? ctx.grad_in(0, layout) : unused.as<float>();
-  std::vector<double> sums(scale.size());
-  each_run(ctx.node(), ctx.in_shape(0), ctx.in_shape(1),
-           [&](std::int64_t at, std::int64_t count, std::int64_t first, std::int64_t step) {
-             const auto one = [&](std::int64_t i, std::size_t k) {
-               const float v = x[i] / scale[k];
-               const float low = static_cast<float>(range.low - zero[k]);
-               const float high = static_cast<float>(range.high - zero[k]);
-               const float code = std::nearbyint(v);
-               dx[i] = code >= low && code <= high ? dq[i] / scale[k] : 0.0F;
-               return -static_cast<double>(dx[i]) * static_cast<double>(v);
-             };
-             if (step == 0) {
-               const auto k = static_cast<std::size_t>(first);
-               sums[k] += sum_of_pieces(at, count, [&](std::int64_t begin, std::int64_t end) {
-                 double sum = 0;
-                 for (std::int64_t i = begin; i < end; ++i) sum += one(i, k);
-                 return sum;
-               });
-               return;
-             }
-             for (std::int64_t i = 0; i < count; ++i) {
-               const auto k = static_cast<std::size_t>(first + i);
-               sums[k] += one(at + i, k);
-             }
-           });
-  if (ctx.wants(1)) set_scale_gradient(ctx, sums);
-}
-
-/// y = (q - z) s: dq = dy s, ds = sum dy (q - z).
-void dequantize_gradient(GradientContext& ctx) {
-  const std::vector<float> scale = to_floats(ctx.in(1));
-  const std::vector<std::int64_t> zero = zeros_for(ctx, scale.size());
-  const Layout layout = scale.size() == 1 ? ctx.grad_layout(0) : Layout::kPlain;
-  const float* dy = ctx.grad(0, layout);
-  float* dq = ctx.wants(0) ? ctx.grad_in(0, layout) : nullptr;
-  const std::vector<float> q = ctx.wants(1) ? to_floats(ctx.in(0, layout)) : std::vector<float>();
-  std::vector<double> sums(scale.size());
-  each_run(ctx.node(), ctx.in_shape(0), ctx.in_shape(1),
-           [&](std::int64_t at, std::int64_t count, std::int64_t first, std::int64_t step) {
-             const auto place = [&](std::int64_t i) {
-               return static_cast<std::size_t>(first + (i - at) * step);
-             };
-             if (dq) {
-#pragma omp parallel for schedule(static) if (count > (1 << 14))
-               for (std::int64_t i = at; i < at + count; ++i) dq[i] = dy[i] * scale[place(i)];
-             }
-             if (q.empty()) return;
-             const auto part = [&](std::int64_t i) {
-               const double less =
-                   static_cast<double>(q[static_cast<std::size_t>(i)]) - static_cast<double>(zero[place(i)]);
-               return static_cast<double>(dy[i]) * less;
-             };
-             if (step == 0) {
-               sums[place(at)] += sum_of_pieces(at, count, [&](std::int64_t begin, std::int64_t end) {
-                 double sum = 0;
-                 for (std::int64_t i = begin; i < end; ++i) sum += part(i);
-                 return sum;
-               });
-               return;
-             }
-             for (std::int64_t i = at; i < at + count; ++i) sums[place(i)] += part(i);
-           });
-  if (ctx.wants(1)) set_scale_gradient(ctx, sums);
 }
 
 void infer_quantize(InferContext& ctx) {

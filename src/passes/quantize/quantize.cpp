@@ -132,6 +132,7 @@ Samples samples_of(PassContext& context, const std::string& doing) {
     context.batches([&](const PassContext::Inputs& inputs) {
       Executor::Feeds feeds;
       for (const auto& [name, tensor] : inputs) feeds[name] = tensor;
+      feeds.carried = inputs.carried;
       visit(feeds);
       ++batches;
       if (context.progress) context.progress(fmt::format("{}, batch {}", doing, batches), 0);

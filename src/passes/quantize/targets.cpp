@@ -7,8 +7,7 @@
 
 #include <algorithm>
 
-#include "compressor/base/error.h"
-#include "compressor/base/option.h"
+#include "compressor/base/suggest.h"
 
 namespace compressor::quantize {
 namespace {
@@ -98,11 +97,7 @@ std::vector<std::string> target_names() {
 }
 
 const Target& target_of(std::string_view name) {
-  const auto it = std::find_if(all().begin(), all().end(), [&](const Target& t) { return t.name == name; });
-  if (it != all().end()) return *it;
-  const std::string near = nearest(name, target_names());
-  throw Error::usage("unknown target '{}'{}", name,
-                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+  return entry_named(all(), name, "unknown target");
 }
 
 }  // namespace compressor::quantize

@@ -78,6 +78,7 @@ class Compare : public Command {
       throw Error::usage("--{} needs data to measure on: --data",
                          metric_->empty() ? gates_.max_drop.name() : metric_.name());
     }
+    data_.check(has_data);
     if (has_data && !input_->empty()) throw Error::usage("--data, --input: expected one of them");
     set_threads(static_cast<int>(*work_.threads));
     const Input a = open_model(*first_);

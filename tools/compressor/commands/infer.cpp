@@ -8,12 +8,14 @@
 
 #include "command.h"
 #include "compressor/base/threads.h"
+#include "compressor/data/data_options.h"
 #include "compressor/data/numpy.h"
 #include "compressor/pipeline/groups.h"
 #include "compressor/report/table.h"
 #include "feeds.h"
 #include "files.h"
 #include "json_head.h"
+#include "steps.h"
 
 namespace compressor::cli {
 namespace {
@@ -55,7 +57,8 @@ class Infer : public Command {
   std::string epilog() const override {
     return "Examples:\n"
            "  compressor infer --input x=image.npy -o out.npz model.onnx\n"
-           "  compressor infer --random --input-shape x:1x3x224x224 --tap '/layer1/.*' model.onnx\n";
+           "  compressor infer --random --input-shape x:1x3x224x224 --tap '/layer1/.*' model.onnx\n"
+           "  compressor infer --state h_out=h --input frames.npz -o out.npz streaming.onnx\n";
   }
 
   void run(Terminal& terminal) override {
@@ -63,8 +66,9 @@ class Infer : public Command {
     if (output_->has_value()) check_output(**output_);
     const Input input = open_model(*model_);
     const Model& model = input.model;
-    const GivenFeeds given =
-        read_feeds(model, *input_, *random_, shape_.shapes(model), static_cast<std::uint64_t>(*work_.seed));
+    const std::vector<State> states = find_states(model, split_states(*state_));
+    const GivenFeeds given = read_feeds(model, *input_, *random_, shape_.shapes(model),
+                                        static_cast<std::uint64_t>(*work_.seed), states);
     for (const std::string& said : given.said) terminal.say("input " + said);
     Named arrays;
     ExecutorOptions options;
@@ -73,10 +77,8 @@ class Infer : public Command {
     executor.set_tap([&](const Value& value, const ops::RunValue& held) {
       arrays.emplace_back(free_name(arrays, value.name()), ops::plain(held));
     });
-    const std::vector<ops::RunValue> outputs = executor.run(given.feeds);
-    Named all;
-    for (std::size_t i = 0; i < outputs.size(); ++i)
-      flatten(model.graph->outputs()[i]->name(), outputs[i], all);
+    Named all = states.empty() ? outputs_of(model, executor.run(given.feeds))
+                               : outputs_of_steps(model, executor, Steps(states, given.feeds, model));
     for (auto& [name, tensor] : arrays) all.emplace_back(free_name(all, name), std::move(tensor));
     if (output_->has_value()) {
       write(all, **output_);
@@ -90,6 +92,25 @@ class Infer : public Command {
   }
 
  private:
+  static Named outputs_of(const Model& model, const std::vector<ops::RunValue>& outputs) {
+    Named all;
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+      flatten(model.graph->outputs()[i]->name(), outputs[i], all);
+    return all;
+  }
+
+  static Named outputs_of_steps(const Model& model, Executor& executor, const Steps& steps) {
+    std::map<std::string, std::vector<Tensor>> seen;
+    Named last;
+    for (std::int64_t i = 0; i < steps.count(); ++i) {
+      last = outputs_of(model, executor.run(steps.at(i)));
+      for (const auto& [name, tensor] : last) seen[name].push_back(tensor);
+    }
+    Named all;
+    for (const auto& [name, tensor] : last) all.emplace_back(name, one_after_the_other(name, seen.at(name)));
+    return all;
+  }
+
   /// Values of the main graph and of all bodies whose names match.
   std::vector<const Value*> tapped(const Model& model) const {
     std::vector<const Value*> taps;
@@ -208,6 +229,12 @@ class Infer : public Command {
       *this, "tap", {}, "also give the values whose names match this regular expression; may be repeated"};
   Option<MaybeText> output_{*this, "output", std::nullopt,
                             "write the arrays to this .npz or .npy, or into this folder"};
+  Option<Texts> state_{*this,
+                       "state",
+                       {},
+                       "output=input: run step after step over inputs that have one axis more, this output "
+                       "being that input's value "
+                       "in the next one; it begins at zero or as given; may be repeated"};
   Option<bool> json_{*this, "json", false, "print JSON: names, types, shapes and ranges"};
   ShapeOptions shape_;
   WorkOptions work_;
