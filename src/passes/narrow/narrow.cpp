@@ -12,6 +12,7 @@
 #include <set>
 #include <vector>
 
+#include "compressor/analysis/statistics.h"
 #include "compressor/base/error.h"
 #include "compressor/ops/facts.h"
 #include "compressor/rewrite/upgrade.h"
@@ -100,10 +101,15 @@ Extent extent_of(const Tensor& t) {
 class Narrowing {
  public:
   Narrowing(Model& model, const NarrowOptions& options, PassContext& context)
-      : graph_(*model.graph), options_(options), context_(context), facts_(infer_facts(model)) {}
+      : model_(model),
+        graph_(*model.graph),
+        options_(options),
+        context_(context),
+        facts_(infer_facts(model)) {}
 
   void run() {
     context_.result.unit = "nodes";
+    if (context_.batches) measure();
     for (const Node& node : graph_.nodes()) judge(node);
     inputs();
     for (const Node* node : order_) {
@@ -128,6 +134,39 @@ class Narrowing {
     return any(node.inputs()) || any(node.outputs());
   }
 
+  /// What the values of the main graph hold on the data.
+  void measure() {
+    StatisticsRequest request;
+    request.bins = 4;  // the extremes are all that is asked for
+    for (const Value* v : graph_.values()) {
+      if (is_float(v) && !v->initializer()) request.values.push_back(v);
+    }
+    const Samples samples = [&](const std::function<void(const Executor::Feeds&)>& visit) {
+      context_.batches(
+          [&](const PassContext::Inputs& inputs) { visit(Executor::Feeds(inputs.begin(), inputs.end())); });
+    };
+    const Statistics seen = collect_statistics(model_, request, samples);
+    for (const auto& [value, s] : seen.values) {
+      if (s.all.count > 0) reach_[value] = std::max(std::abs(s.all.min), std::abs(s.all.max));
+    }
+    context_.note(fmt::format("{} values measured on {} batches", reach_.size(), seen.batches));
+  }
+
+  /// Why values on the data keep the node in float32; "" when they do not.
+  std::string overflow(const Node& node) const {
+    const auto past = [&](const Value* v) {
+      const auto found = reach_.find(v);
+      return found != reach_.end() && found->second > kLargest;
+    };
+    for (const Value* v : node.inputs()) {
+      if (past(v)) return fmt::format("reads '{}', which reaches {:g} on the data", v->name(), reach_.at(v));
+    }
+    for (const Value* v : node.outputs()) {
+      if (past(v)) return fmt::format("gives '{}', which reaches {:g} on the data", v->name(), reach_.at(v));
+    }
+    return "";
+  }
+
   const Extent& extent(const Value& v, const Tensor& t) {
     const auto [it, fresh] = extents_.try_emplace(&v);
     if (fresh) it->second = extent_of(t);
@@ -149,7 +188,7 @@ class Narrowing {
         return fmt::format("reads '{}', which holds {:g}, past the {} of float16", v->name(), e.largest,
                            kLargest);
     }
-    return "";
+    return overflow(node);
   }
 
   void judge(const Node& node) {
@@ -277,6 +316,7 @@ class Narrowing {
           "{} weights were inputs of the graph too; callers cannot replace them any more", dropped));
   }
 
+  Model& model_;
   Graph& graph_;
   const NarrowOptions& options_;
   PassContext& context_;
@@ -286,6 +326,7 @@ class Narrowing {
   std::set<const Value*> halves_;  ///< values that were float32 and are float16 now
   std::map<std::pair<const Value*, DType>, const Value*> casts_;
   std::map<const Value*, Extent> extents_;
+  std::map<const Value*, float> reach_;  ///< largest magnitude on the data
   std::uint64_t lost_ = 0;
 };
 

@@ -78,6 +78,28 @@ TEST(Narrow, AConstantPastTheRangeKeepsItsReader) {
   EXPECT_THAT(r.layers[0].detail, HasSubstr("past the 65504"));
 }
 
+// x -> Mul(1000) -> Relu -> Mul(0.001) -> y: what the first gives exceeds float16 where the data is large.
+TEST(Narrow, ValuesPastTheRangeOnTheDataKeepTheirNodes) {
+  for (const float size : {1.0F, 100.0F}) {
+    Net n;
+    const V x = n.input("x", {4});
+    n.output(n.mul(n.relu(n.mul(x, n.number(1000))), n.number(0.001F)));
+    Model model = n.done();
+    PassContext context;
+    context.batches = [&](const std::function<void(const PassContext::Inputs&)>& visit) {
+      const std::vector<float> values{size, -size, 0, size / 2};
+      visit({{"x", Tensor::of({4}, std::span<const float>(values))}});
+    };
+    narrow_to_half(model, {.keep_io_types = true}, context);
+    model.verify();
+    EXPECT_EQ(context.result.done, size == 1 ? 3 : 0) << size;
+    if (size == 1) continue;
+    ASSERT_EQ(context.result.layers.size(), 3U);
+    EXPECT_THAT(context.result.layers[0].detail, HasSubstr("reaches 100000 on the data"));
+    EXPECT_THAT(context.result.layers[2].detail, HasSubstr("reads"));
+  }
+}
+
 TEST(NarrowReferee, AnswersNearly) {
   REQUIRE_REFEREE();
   const Model before = small();

@@ -5,8 +5,10 @@
 
 #include <limits>
 
+#include "compressor/base/threads.h"
 #include "compressor/passes/narrow.h"
 #include "compressor/pipeline/run.h"
+#include "gates.h"
 #include "model_command.h"
 
 namespace compressor::cli {
@@ -17,10 +19,16 @@ class Convert : public ModelCommand {
   Convert() {
     add_output_sections();
     section("Selection", select_);
+    section("Work", work_);
+    data_.data.no_effect();
+    section("Data", data_);
+    section("Gates", gates_);
     finish();
   }
   std::string name() const override { return "convert"; }
-  std::string summary() const override { return "rewrite a model's storage, or turn float32 into float16"; }
+  std::string summary() const override {
+    return "rewrite a model's storage, or put float32 into narrower floats";
+  }
   std::string epilog() const override {
     return "A file above 2 GB cannot be read by programs that use protobuf's own parser; unless "
            "--single-file is\n"
@@ -32,12 +40,24 @@ class Convert : public ModelCommand {
     if (*external_data_ && *single_file_)
       throw Error::usage("--external-data, --single-file: expected one of them");
     const bool selects = select_.include.is_set() || select_.exclude.is_set();
-    if (!to_.is_set() && (*keep_io_types_ || selects))
-      throw Error::usage("--{} needs --to fp16", *keep_io_types_ ? "keep-io-types" : "include and --exclude");
+    const bool measures = data_.data->has_value() || gates_.any();
+    if (!to_.is_set() && *keep_io_types_) throw Error::usage("--keep-io-types needs --to fp16");
+    if (!to_.is_set() && selects) throw Error::usage("--include and --exclude need --to");
+    if (!to_.is_set() && measures) throw Error::usage("--data and the gates need --to");
+    if (to_.is_set() && *to_ != "fp16" && *keep_io_types_)
+      throw Error::usage(
+          "--keep-io-types does not go with --to {}: only weights change, inputs and outputs "
+          "stay float32",
+          **to_);
+    if (to_.is_set() && *to_ != "fp16" && data_.data->has_value() && !gates_.any())
+      throw Error::usage("--data: --to {} measures nothing on data; --metric, --max-drop and --verify do",
+                         **to_);
+    gates_.check(data_.data->has_value());
     select_.filter();
+    set_threads(static_cast<int>(*work_.threads));
   }
-  void change(Model& model, Report& report, Terminal&) override {
-    if (to_.is_set()) narrow(model, report);
+  void change(Model& model, Report& report, Terminal& terminal) override {
+    if (to_.is_set()) narrow(model, report, terminal);
     if (!*constants_) return;
     PassResult result;
     result.pass = constants_.name();
@@ -57,24 +77,43 @@ class Convert : public ModelCommand {
     return options_mark(*this);
   }
   std::vector<std::string> not_measured() const override {
-    if (!to_.is_set()) return {};
+    if (!to_.is_set() || measured_) return {};
     return {"accuracy was not measured: evaluate the output on your own data before you use it"};
   }
 
  private:
-  void narrow(Model& model, Report& report) {
+  void narrow(Model& model, Report& report, Terminal& terminal) {
     PassContext context;
+    context.seed = static_cast<std::uint64_t>(*work_.seed);
+    const bool calibrates = *to_ == "fp16" && data_.data->has_value();
+    Model before;
+    if (calibrates || gates_.any()) before = model.clone();
+    if (calibrates) context.batches = calibration_batches(before, data_, context.seed);
     context.filter = select_.filter();
     context.filter.check_against(model);
-    narrow_to_half(model, {.keep_io_types = *keep_io_types_}, context);
+    if (*to_ == "fp16") {
+      narrow_to_half(model, {.keep_io_types = *keep_io_types_}, context);
+    } else {
+      store_narrow(model, *to_ == "bf16" ? DType::kBFloat16 : DType::kFloat8E4M3FN, context);
+    }
     context.result.pass = to_.name();
     report.add(context.result);
+    measured_ = gates_.any();
+    if (measured_)
+      check_gates(before, model, data_, gates_, {}, context.seed, false, calibrates, report, terminal);
   }
 
   SelectOptions select_;
-  Option<std::optional<std::string>> to_{*this, "to", std::nullopt, "turn float32 into this type",
-                                         Choices{{"fp16"}}};
-  Option<bool> keep_io_types_{*this, "keep-io-types", false, "with --to: inputs and outputs stay float32"};
+  WorkOptions work_;
+  DataOptions data_;
+  GateOptions gates_;
+  bool measured_ = false;
+  Option<std::optional<std::string>> to_{*this, "to", std::nullopt,
+                                         "fp16: compute in float16, but for what exceeds it (on --data, "
+                                         "where given); bf16, fp8: store weights so",
+                                         Choices{{"fp16", "bf16", "fp8"}}};
+  Option<bool> keep_io_types_{*this, "keep-io-types", false,
+                              "with --to fp16: inputs and outputs stay float32"};
   Option<bool> external_data_{*this, "external-data", false,
                               "put weights into one side file next to the output"};
   Option<bool> single_file_{*this, "single-file", false, "one file, however large"};
