@@ -84,18 +84,22 @@ void add_value(ValueStatistics& s, const ops::RunValue& value, const StatisticsR
   if (request.channels && n > 0) add_channels(s, x, planes_of(t.shape, value.layout, request.last_axis));
 }
 
-void add_moment(SecondMoment& m, const Node& node, const Tensor& x, const Dims& weight) {
+void add_moment(SecondMoment& m, const Node& node, const Tensor& x, const Dims& weight, std::int64_t places) {
+  const ops::Excerpt excerpt{.columns = places, .seed = static_cast<std::uint64_t>(m.columns)};
   const auto area = static_cast<std::size_t>(m.k * m.k);
   std::vector<float> part(area);
-  ops::each_input_block(node, x, weight, [&](const ops::InputBlock& block) {
-    const kernels::ProductShape shape{m.k, m.k, block.n, block.transposed, !block.transposed};
-    const auto product = kernels::product(shape, {}, false);
-    CHECK(product, "no product for these sizes");
-    product->run(block.data, block.data, nullptr, part.data());
-    float* sums = m.sums.data() + static_cast<std::size_t>(block.group) * area;
-    for (std::size_t i = 0; i < area; ++i) sums[i] += part[i];
-    if (block.group == 0) m.columns += block.n;
-  });
+  ops::each_input_block(
+      node, x, weight,
+      [&](const ops::InputBlock& block) {
+        const kernels::ProductShape shape{m.k, m.k, block.n, block.transposed, !block.transposed};
+        const auto product = kernels::product(shape, {}, false);
+        CHECK(product, "no product for these sizes");
+        product->run(block.data, block.data, nullptr, part.data());
+        float* sums = m.sums.data() + static_cast<std::size_t>(block.group) * area;
+        for (std::size_t i = 0; i < area; ++i) sums[i] += part[i];
+        if (block.group == 0) m.columns += block.n;
+      },
+      excerpt);
 }
 
 /// One pass: some values, some layers.
@@ -175,7 +179,8 @@ class Collector {
       const auto it = readers.find(&value);
       if (it == readers.end()) return;
       const Tensor x = ops::plain(held);
-      for (const Node* node : it->second) add_moment(result_.moments[node], *node, x, weight_of(*node));
+      for (const Node* node : it->second)
+        add_moment(result_.moments[node], *node, x, weight_of(*node), request_.places);
     });
     std::int64_t batches = 0;
     samples([&](const Executor::Feeds& feeds) {

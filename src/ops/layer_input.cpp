@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "compressor/base/error.h"
+#include "compressor/base/random.h"
 #include "ops/convolve.h"
 
 namespace compressor::ops {
@@ -16,8 +17,20 @@ std::int64_t product(const Dims& shape, std::size_t from) {
       num_elements(Dims(shape.begin() + static_cast<std::ptrdiff_t>(from), shape.end())));
 }
 
+/// Calls visit(first, last) for the stretches of [0, all) that an excerpt takes of a sample: one, or two
+/// where it runs over the end.
+template <class Visit>
+void each_stretch(std::int64_t all, std::int64_t sample, const Excerpt& excerpt, Visit&& visit) {
+  if (excerpt.columns <= 0 || excerpt.columns >= all) return visit(std::int64_t{0}, all);
+  Random random(excerpt.seed * 1000003 + static_cast<std::uint64_t>(sample));
+  const auto first = static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(all)));
+  const std::int64_t last = first + excerpt.columns;
+  visit(first, std::min(last, all));
+  if (last > all) visit(std::int64_t{0}, last - all);
+}
+
 void conv_blocks(const Node& node, const Tensor& x, const Dims& weight, const LayerRow& row,
-                 const std::function<void(const InputBlock&)>& visit) {
+                 const std::function<void(const InputBlock&)>& visit, const Excerpt& excerpt) {
   SymDims kernel;
   for (std::size_t i = 2; i < weight.size(); ++i) kernel.emplace_back(weight[i]);
   const FixedWindow w =
@@ -31,11 +44,13 @@ void conv_blocks(const Node& node, const Tensor& x, const Dims& weight, const La
   for (std::int64_t n = 0; n < x.shape[0]; ++n) {
     for (std::int64_t g = 0; g < row.groups; ++g) {
       const float* plane = image + (n * row.groups + g) * channels * w.in_plane();
-      for (std::int64_t first = 0; first < places; first += step) {
-        const std::int64_t last = std::min(places, first + step);
-        to_columns(w, plane, channels, first, last, columns.data());
-        visit({g, last - first, columns.data(), false});
-      }
+      each_stretch(places, n, excerpt, [&](std::int64_t from, std::int64_t to) {
+        for (std::int64_t first = from; first < to; first += step) {
+          const std::int64_t last = std::min(to, first + step);
+          to_columns(w, plane, channels, first, last, columns.data());
+          visit({g, last - first, columns.data(), false});
+        }
+      });
     }
   }
 }
@@ -54,7 +69,7 @@ std::optional<LayerRow> layer_row(const Node& node, const Dims& weight) {
 }
 
 void each_input_block(const Node& node, const Tensor& x, const Dims& weight,
-                      const std::function<void(const InputBlock&)>& visit) {
+                      const std::function<void(const InputBlock&)>& visit, const Excerpt& excerpt) {
   const auto row = layer_row(node, weight);
   CHECK(row, "node '{}': {} has no input matrix", node.label(), node.op());
   CHECK(x.dtype == DType::kFloat, "node '{}': input is {}", node.label(), name(x.dtype));
@@ -64,7 +79,7 @@ void each_input_block(const Node& node, const Tensor& x, const Dims& weight,
       throw Error::model("node '{}': input is {}, which the weight of {} does not take", node.label(),
                          to_string(x.shape), to_string(weight));
     }
-    return conv_blocks(node, x, weight, *row, visit);
+    return conv_blocks(node, x, weight, *row, visit, excerpt);
   }
   const BytesView view = x.bytes.view();
   const auto* rows = reinterpret_cast<const float*>(view.data());
@@ -73,8 +88,14 @@ void each_input_block(const Node& node, const Tensor& x, const Dims& weight,
     return visit({0, total, rows, false});
   }
   const std::int64_t step = std::max<std::int64_t>(1, kBlock / row->k);
-  for (std::int64_t first = 0; first < total; first += step) {
-    visit({0, std::min(step, total - first), rows + first * row->k, true});
+  const std::int64_t samples = x.shape.size() > 2 ? x.shape[0] : 1;
+  const std::int64_t length = total / samples;
+  const Excerpt taken = x.shape.size() > 2 ? excerpt : Excerpt{};  // rows of a matrix are samples
+  for (std::int64_t n = 0; n < samples; ++n) {
+    each_stretch(length, n, taken, [&](std::int64_t from, std::int64_t to) {
+      for (std::int64_t first = from; first < to; first += step)
+        visit({0, std::min(step, to - first), rows + (n * length + first) * row->k, true});
+    });
   }
 }
 

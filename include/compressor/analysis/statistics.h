@@ -41,6 +41,8 @@ struct SecondMoment {
 struct StatisticsRequest {
   std::vector<const Value*> values;         ///< float32 values of the main graph, inputs included
   std::vector<const Node*> second_moments;  ///< Conv, MatMul and Gemm nodes
+  /// Second moments take in at most so many places of a sample, which change from sample to sample; 0: all.
+  std::int64_t places = 0;
   bool channels = false;                    ///< fill the channel_* members
   bool last_axis = false;                   ///< channels lie along the last axis
   int bins = 4096;

@@ -1,6 +1,7 @@
 // layer_input: the matrix that a layer's weight is multiplied with, block by block.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 
@@ -24,8 +25,14 @@ struct InputBlock {
   const float* data = nullptr;
   bool transposed = false;  ///< data is [n, K] instead
 };
-/// Visits all of X for input 0 of the node (float32, plain order). A few megabytes at a time.
+/// A part of X: of each sample (index of the first axis) so many columns that follow each other, from a place
+/// that `seed` and the sample choose, every one as likely.
+struct Excerpt {
+  std::int64_t columns = 0;  ///< 0: all
+  std::uint64_t seed = 0;
+};
+/// Visits X for input 0 of the node (float32, plain order). A few megabytes at a time.
 void each_input_block(const Node& node, const Tensor& x, const Dims& weight,
-                      const std::function<void(const InputBlock&)>& visit);
+                      const std::function<void(const InputBlock&)>& visit, const Excerpt& excerpt = {});
 
 }  // namespace compressor::ops

@@ -25,7 +25,7 @@ class Quantize : public Pass {
   }
   bool reads_data() const override {
     return ((*mode == "auto" || *mode == "static") && !ranges.is_set()) ||
-           (*mode == "dynamic" && smooth.is_set());
+           (*mode == "dynamic" && smooth.is_set()) || (*mode == "weight-only" && *rounding != "nearest");
   }
   void check() const override;
   void run(Model& model, PassContext& context) override;
@@ -94,6 +94,14 @@ class Quantize : public Pass {
                            "how the range is found: all of it, least squared error, or half-quadratic; auto: "
                            "minmax for 8 bits, mse below",
                            Choices{{"auto", "minmax", "mse", "hqq"}}};
+  Option<std::string> rounding{
+      *this, "rounding", "nearest",
+      "nearest: every weight to its nearest code; gptq: with --data, codes with which "
+      "the outputs of layers change least",
+      Choices{{"nearest", "gptq"}}};
+  Option<double> damping{*this, "damping", 0.01,
+                         "for rounding gptq: share of the mean square of the inputs that is added to each",
+                         Range{.low = 1e-6, .high = 10}};
   Option<std::string> storage{*this, "storage", "auto",
                               "form in the file: DequantizeLinear (qdq, blocked), MatMulNBits, or operators "
                               "of opset 7; auto: portable",

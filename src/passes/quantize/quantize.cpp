@@ -6,6 +6,7 @@
 #include "passes/quantize/prepare_channels.h"
 #include "passes/quantize/qoperator.h"
 #include "passes/quantize/static_qdq.h"
+#include "passes/quantize/static_rounding.h"
 #include "passes/quantize/weight_only.h"
 
 namespace compressor {
@@ -70,13 +71,39 @@ void check_scales(const Quantize& q, const std::string& mode) {
     throw Error::usage("--clip hqq does not go with --mode {}: its weights are symmetric", mode);
 }
 
-/// What only a calibration reads is not to be set where there is none.
-void check_not_calibrating(const Quantize& q, const std::string& why) {
+/// What only ranges of activations are found with is not to be set where there are none.
+void check_no_ranges(const Quantize& q, const std::string& why) {
   for (const OptionBase* option :
        {static_cast<const OptionBase*>(&q.observer), static_cast<const OptionBase*>(&q.percentile),
-        static_cast<const OptionBase*>(&q.bias_correction), static_cast<const OptionBase*>(&q.max_memory)}) {
+        static_cast<const OptionBase*>(&q.bias_correction)}) {
     if (option->is_set()) throw Error::usage("--{} goes with calibration on --data, {}", option->name(), why);
   }
+}
+
+/// What only a calibration reads is not to be set where there is none.
+void check_not_calibrating(const Quantize& q, const std::string& why) {
+  check_no_ranges(q, why);
+  if (q.max_memory.is_set())
+    throw Error::usage("--{} goes with calibration on --data, {}", q.max_memory.name(), why);
+}
+
+void check_rounding(const Quantize& q) {
+  if (*q.rounding == "nearest") {
+    if (q.damping.is_set()) throw Error::usage("--damping goes with --rounding gptq");
+    return;
+  }
+  if (*q.mode == "dynamic")
+    throw Error::usage("--rounding {} goes with modes weight-only and static, found dynamic", *q.rounding);
+  if (q.ranges.is_set())
+    throw Error::usage("--rounding {} measures on --data and does not go with --ranges", *q.rounding);
+}
+
+/// How to round by what layers take in; nullopt for the nearest codes.
+std::optional<quantize::GptqOptions> rounding_of(const Quantize& q, bool has_data) {
+  if (*q.rounding == "nearest") return std::nullopt;
+  if (!has_data)
+    throw Error::usage("--rounding {} needs --data: it measures what layers take in", *q.rounding);
+  return quantize::GptqOptions{.damping = *q.damping};
 }
 
 quantize::Target target_for(const Quantize& q) {
@@ -177,6 +204,7 @@ void Quantize::check() const {
     throw Error::usage("--percentile does not go with --observer {}", *observer);
   }
   if (*mode != "auto" || ranges.is_set()) check_form(*this, *mode == "auto" ? "static" : *mode);
+  check_rounding(*this);
   if (*mode == "static" || *mode == "dynamic") return check_scales(*this, *mode);
   if (*mode == "auto" && ranges.is_set()) return check_scales(*this, "static");
   // Auto without ranges is decided when it is known whether there is data.
@@ -224,7 +252,11 @@ void Quantize::run(Model& model, PassContext& context) {
     }
   }
   if (ranges.is_set()) check_not_calibrating(*this, "and the ranges are given");
-  if (chosen != "static") check_not_calibrating(*this, "and mode " + chosen + " has none");
+  const auto gptq = rounding_of(*this, has_data);
+  if (chosen != "static") {
+    const std::string why = "and mode " + chosen + " has none";
+    gptq ? check_no_ranges(*this, why) : check_not_calibrating(*this, why);
+  }
   quantize::StaticOptions options{target_for(*this), *clip == "mse" ? Clip::kMse : Clip::kMinMax};
   check_equalize(*this, chosen, has_data);
   const quantize::ScalingOptions channels{*equalize, *smooth, options.target.saturates ? 64.0 : 127.0};
@@ -233,7 +265,13 @@ void Quantize::run(Model& model, PassContext& context) {
                              has_data ? samples_of(context, "looking at channels") : Samples(), context);
   };
   if (chosen != "static") scale_channels();
-  if (chosen == "weight-only") return quantize::quantize_weights(model, weight_options(*this), context);
+  if (chosen == "weight-only") {
+    WeightOnlyOptions o = weight_options(*this);
+    o.gptq = gptq;
+    if (gptq) o.samples = samples_of(context, "measuring");
+    o.measure.max_memory = static_cast<std::uint64_t>(*max_memory) << 20U;
+    return quantize::quantize_weights(model, o, context);
+  }
   if (chosen == "dynamic")
     return quantize::quantize_dynamic(
         model, options, {.convolutions = *dynamic_conv, .activations = *dynamic_activations}, context);
@@ -247,6 +285,11 @@ void Quantize::run(Model& model, PassContext& context) {
   scale_channels();
   const quantize::Calibration seen = calibrate_on(*this, model, options, context);
   if (*bias_correction) options.means = seen.channel_means;
+  if (gptq) {
+    options.rounding = std::make_shared<quantize::StaticRounding>(
+        model, samples_of(context, "measuring"), *gptq,
+        quantize::MeasureOptions{.max_memory = static_cast<std::uint64_t>(*max_memory) << 20U});
+  }
   write_static(*this, model, seen.ranges, options, context);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <span>
@@ -27,12 +28,16 @@ Ranges read_ranges(const std::string& path);
 /// E[x] by channel of values, by their names in the main graph.
 using ChannelMeans = std::map<std::string, std::vector<float>, std::less<>>;
 
+class StaticRounding;
+
 struct StaticOptions {
   Target target;
   Clip weight_clip = Clip::kMinMax;
   /// Where the mean of a layer's input is known, the bias takes back what rounding the weight shifts on
   /// average: b' = b - sum over inputs of (W' - W) E[x] (Nagel et al. 2019, 1906.04721, section 4.2).
   ChannelMeans means = {};
+  /// Chooses codes by what layers take in; null: each weight goes to its nearest code.
+  std::shared_ptr<StaticRounding> rounding = nullptr;
 };
 
 /// Raises the opset to 13 and folds BatchNormalization into what stands before it, whose result takes over

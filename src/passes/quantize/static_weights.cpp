@@ -14,6 +14,7 @@
 #include "compressor/base/threads.h"
 #include "compressor/codec/storage.h"
 #include "passes/quantize/static_qdq.h"
+#include "passes/quantize/static_rounding.h"
 
 namespace compressor::quantize {
 namespace {
@@ -100,6 +101,29 @@ Bytes encode_channels(const Tensor& weight, const codec::Blocks& blocks,
         }
       });
   return Bytes::own(std::move(codes));
+}
+
+/// Codes by what the node takes in, each channel within its own range and safe in pairs where that counts.
+std::string round_by_inputs(const Node& node, const WeightSpot& spot, const Tensor& weight,
+                            const std::vector<ChannelGrid>& grids, const StaticOptions& options,
+                            codec::Grid& grid) {
+  if (!options.rounding) return "";
+  const Tensor stored = [&] {
+    Tensor t;
+    t.dtype = DType::kInt8;
+    t.shape = weight.shape;
+    t.bytes = grid.codes;
+    return t;
+  }();
+  const auto nearest = channels_of(stored, spot.axis);
+  return options.rounding->round(
+      node, weight,
+      [&](std::size_t row) {
+        if (grids[row].codes == kHalf || !options.target.saturates || !spot.paired)
+          return RowCodes{.range = grids[row].codes};
+        return pair_safe_codes(std::vector<std::int32_t>(nearest[row].begin(), nearest[row].end()));
+      },
+      grid);
 }
 
 /// The bias input of the node; null when there is none, or it is none that can be quantized.
@@ -256,6 +280,7 @@ std::string quantize_node_weights(Model& model, const Node& node, const WeightSp
   }
   for (const ChannelGrid& g : grids) grid.scale.push_back(g.scale);
   grid.codes = encode_channels(weight, grid.blocks, grids);
+  const std::string rounded = round_by_inputs(node, spot, weight, grids, options, grid);
   if (bias) {
     const std::vector<double> shift =
         mean_shift(node, weight, to_floats(codec::decode(grid)), mean, channels);
@@ -289,9 +314,9 @@ std::string quantize_node_weights(Model& model, const Node& node, const WeightSp
     signal += static_cast<double>(before[i]) * static_cast<double>(before[i]);
     noise += std::pow(static_cast<double>(before[i]) - static_cast<double>(after[i]), 2);
   }
-  return fmt::format("weight '{}': int8, {} scale{}, SNR {:.1f} dB{}", stem, channels,
+  return fmt::format("weight '{}': int8, {} scale{}, SNR {:.1f} dB{}{}", stem, channels,
                      channels == 1 ? "" : "s", noise > 0 ? 10 * std::log10(signal / noise) : INFINITY,
-                     bias ? ", bias int32" : "");
+                     rounded, bias ? ", bias int32" : "");
 }
 
 }  // namespace compressor::quantize

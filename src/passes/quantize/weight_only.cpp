@@ -39,13 +39,22 @@ class WeightOnly {
     context_.result.unit = "weights";
     const auto weights = prune::find_prunable(model_, {.min_size = 0, .embeddings = true}, context_);
     const std::int64_t already = context_.result.skipped;
-    std::uint64_t done = 0;
+    std::vector<const PrunableWeight*> able;
     for (const PrunableWeight& weight : weights) {
-      if (context_.progress)
-        context_.progress(weight.source->name(),
-                          static_cast<double>(done++) / static_cast<double>(weights.size()));
-      quantize(weight);
+      if (const std::string why = refusal(weight, grid_of(weight)); why.empty()) {
+        able.push_back(&weight);
+      } else {
+        skip(weight, why);
+      }
     }
+    if (options_.gptq) layers_.emplace(model_, able, options_.samples, options_.measure);
+    for (std::size_t i = 0; i < able.size(); ++i) {
+      if (context_.progress)
+        context_.progress(able[i]->source->name(), static_cast<double>(i) / static_cast<double>(able.size()));
+      quantize(*able[i]);
+    }
+    if (layers_)
+      context_.note(fmt::format("inputs were measured in {} passes over the data", layers_->passes()));
     context_.result.eligible = static_cast<std::int64_t>(weights.size()) + already;
     if (context_.result.done == 0) throw Error::target("nothing can be quantized: {}", why_nothing());
     context_.result.changed = true;
@@ -59,7 +68,8 @@ class WeightOnly {
     context_.skip(*weight.readers.front().node, fmt::format("weight '{}' {}", weight.source->name(), why));
   }
 
-  void quantize(const PrunableWeight& weight) {
+  /// Without scales and codes.
+  Grid grid_of(const PrunableWeight& weight) const {
     Grid grid;
     grid.shape = weight.tensor.shape;
     grid.type = weight.tensor.dtype;
@@ -69,18 +79,55 @@ class WeightOnly {
     if (!options_.fit.symmetric || options_.code == DType::kUint8 || options_.code == DType::kUint4 ||
         options_.code == DType::kUint2)
       grid.zero.resize(grid.blocks.count());
-    if (const std::string why = refusal(weight, grid); !why.empty()) return skip(weight, why);
+    return grid;
+  }
+
+  void quantize(const PrunableWeight& weight) {
+    Grid grid = grid_of(weight);
     const Fit found = fit(weight.tensor, grid.blocks, options_.fit);
     if (!found.finite) return skip(weight, "holds infinite values or values that are no numbers");
     grid.scale = found.scale;
     if (!grid.zero.empty()) grid.zero = found.zero;
+    const CodeRange& codes = options_.fit.codes;
     grid.codes = codec::encode(weight.tensor, grid.blocks, grid.scale, grid.zero,
-                               {.low = options_.fit.codes.low, .high = options_.fit.codes.high});
+                               {.low = codes.low, .high = codes.high});
+    Loss loss = found.loss;
+    const std::string rounded = layers_ ? round(weight, grid, loss) : "";
     weight.tensor.bytes.drop();
-    describe(weight, grid, found.loss);
+    describe(weight, grid, loss, rounded);
     opset_ = std::max(opset_, codec::opset_needed(options_.storage, grid));
     jobs_.emplace_back(&weight, std::move(grid));
     ++context_.result.done;
+  }
+
+  /// Codes by second moments where there are any; what the report says of it.
+  std::string round(const PrunableWeight& weight, Grid& grid, Loss& loss) {
+    std::string why;
+    const auto layer = layers_->of(weight, why);
+    std::string text = fmt::format(", to the nearest codes: it {}", why);
+    if (layer) {
+      const RowCodes codes{.range = options_.fit.codes};
+      const OutputLoss output = round_layer(
+          weight.tensor, layer->view, *layer->moment, [&](std::size_t, std::size_t) { return codes; },
+          *options_.gptq, options_.granularity != Granularity::kTensor, grid);
+      loss.noise = missed(weight.tensor, grid);
+      text = fmt::format(", output SNR {:.1f} dB, {:.1f} dB with the nearest codes",
+                         Loss{output.signal, output.noise}.snr_db(),
+                         Loss{output.signal, output.nearest}.snr_db());
+    }
+    layers_->replace(weight, codec::decode(grid));
+    return text;
+  }
+
+  /// Energy of what the grid misses of the weight.
+  static double missed(const Tensor& weight, const Grid& grid) {
+    const std::vector<float> before = to_floats(weight), after = to_floats(codec::decode(grid));
+    double sum = 0;
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      const double miss = static_cast<double>(before[i]) - static_cast<double>(after[i]);
+      sum += miss * miss;
+    }
+    return sum;
   }
 
   std::string refusal(const PrunableWeight& weight, const Grid& grid) {
@@ -115,12 +162,14 @@ class WeightOnly {
     return all;
   }
 
-  void describe(const PrunableWeight& weight, const Grid& grid, const Loss& loss) {
+  void describe(const PrunableWeight& weight, const Grid& grid, const Loss& loss,
+                const std::string& rounded) {
     std::string text =
         fmt::format("weight '{}': {} {}, {} scale{}{}, SNR {:.1f} dB, {} -> {} bytes", weight.source->name(),
                     name(grid.code), granularity_text(options_, grid), grid.scale.size(),
                     grid.scale.size() == 1 ? "" : "s", grid.zero.empty() ? "" : " and zero points",
                     loss.snr_db(), weight.tensor.byte_size(), grid.counted_bytes());
+    text += rounded;
     if (weight.readers.size() > 1) text += fmt::format(", read by {} nodes", weight.readers.size());
     context_.done(*weight.readers.front().node, "quantized", text);
     signal_ += loss.signal;
@@ -196,6 +245,7 @@ class WeightOnly {
   const WeightOnlyOptions& options_;
   PassContext& context_;
   std::map<const Graph*, Graph*> graphs_;
+  std::optional<MeasuredLayers> layers_;
   std::vector<std::pair<const PrunableWeight*, Grid>> jobs_;
   std::int64_t opset_ = 0;
   bool microsoft_ = false;

@@ -4,6 +4,7 @@
 #include "compressor/codec/storage.h"
 #include "compressor/pass/pass.h"
 #include "passes/quantize/fit.h"
+#include "passes/quantize/measured_layers.h"
 #include "passes/quantize/weight_blocks.h"
 
 namespace compressor::quantize {
@@ -14,6 +15,10 @@ struct WeightOnlyOptions {
   Granularity granularity = Granularity::kChannel;
   std::uint64_t group = 32;
   codec::Storage storage = codec::Storage::kPortable;
+  /// Round by second moments of the layers' inputs; else each weight to its nearest code.
+  std::optional<GptqOptions> gptq = std::nullopt;
+  Samples samples = {};
+  MeasureOptions measure = {};
 };
 
 /// Quantizes every weight of Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU, RNN and Gather that becomes
