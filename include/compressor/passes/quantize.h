@@ -52,8 +52,17 @@ class Quantize : public Pass {
       *this, "smooth", std::nullopt,
       "scale channels between norms and products by max|x|^a / max|w|^(1-a), with this a",
       Range{.low = 0, .high = 1}};
-  Option<bool> bias_correction{*this, "bias-correction", true,
-                               "with --data: biases take back what rounded weights shift on average"};
+  Option<std::vector<std::string>> input_range{
+      *this,
+      "input-range",
+      {},
+      "for mode static without --data: what an input lies in, LOW,HIGH or name=LOW,HIGH; calibration is on "
+      "pictures that are made from it; may be repeated"};
+  Option<std::string> bias_correction{
+      *this, "bias-correction", "auto",
+      "biases take back what rounded weights shift on average: by means that were seen (empirical) or that "
+      "norms tell (analytic); auto: what there is",
+      Choices{{"auto", "empirical", "analytic", "none"}}};
   Option<std::int64_t> max_memory{*this, "max-memory", 0,
                                   "megabytes that calibration may take for what it gathers; more passes over "
                                   "the data where that is not enough; 0: no limit",

@@ -46,7 +46,7 @@ class Equalizer {
         factor_(flow_.classes, 1.0),
         open_(flow_.classes, false) {}
 
-  void run() {
+  ChannelFactors run() {
     find_open();
     if (options_.rule == Rule::kWeights) {
       by_weights();
@@ -54,7 +54,13 @@ class Equalizer {
       by_activations();
     }
     report();
+    ChannelFactors result;
+    for (const ScaledValue& v : flow_.values) {
+      std::vector<double>& list = result[v.value->name()];
+      for (const std::size_t k : v.classes) list.push_back(factor_[k]);
+    }
     apply_factors(model_, flow_, factor_);
+    return result;
   }
 
  private:
@@ -334,8 +340,9 @@ std::vector<std::pair<const Value*, bool>> values_to_see(const ScaleFlow& flow) 
   return list;
 }
 
-void equalize(Model& model, const ChannelsSeen& seen, const EqualizeOptions& options, PassContext& context) {
-  Equalizer(model, seen, options, context).run();
+ChannelFactors equalize(Model& model, const ChannelsSeen& seen, const EqualizeOptions& options,
+                        PassContext& context) {
+  return Equalizer(model, seen, options, context).run();
 }
 
 }  // namespace compressor::quantize

@@ -39,8 +39,12 @@ struct EqualizeOptions {
 /// The values whose channels the rule for activations asks for, with the axis of their channels.
 std::vector<std::pair<const Value*, bool>> values_to_see(const ScaleFlow& flow);  // second: the last axis
 
+/// What the channels of values were multiplied by, by the name of the value.
+using ChannelFactors = std::map<std::string, std::vector<double>, std::less<>>;
+
 /// Changes weights, biases and norms so that the model computes the same up to rounding. `seen` may be empty
 /// for the rule for weights. What was done and what could not be is recorded in `context`.
-void equalize(Model& model, const ChannelsSeen& seen, const EqualizeOptions& options, PassContext& context);
+ChannelFactors equalize(Model& model, const ChannelsSeen& seen, const EqualizeOptions& options,
+                        PassContext& context);
 
 }  // namespace compressor::quantize

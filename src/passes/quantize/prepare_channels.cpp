@@ -29,20 +29,24 @@ ChannelsSeen see_channels(const Model& model, const NodeFilter& filter, const Sa
   return seen;
 }
 
-void scale_channels(Model& model, const ScalingOptions& options, const Samples& samples,
-                    PassContext& context) {
+void scale_channels(Model& model, const ScalingOptions& options, const Look& look, PassContext& context,
+                    const std::function<void(const ChannelFactors&)>& scaled) {
+  const auto apply = [&](const ChannelsSeen& seen, const EqualizeOptions& rule) {
+    const ChannelFactors factors = equalize(model, seen, rule, context);
+    if (scaled) scaled(factors);
+  };
+  EqualizeOptions rule;
+  rule.weight_codes = options.weight_codes;
   if (options.smooth) {
-    EqualizeOptions smooth{.strength = *options.smooth, .products_only = true};
-    smooth.weight_codes = options.weight_codes;
-    equalize(model, see_channels(model, context.filter, samples), smooth, context);
+    EqualizeOptions smooth = rule;
+    smooth.strength = options.smooth;
+    smooth.products_only = true;
+    apply(look(model), smooth);
   }
-  if (options.equalize == "weights")
-    return equalize(model, {}, {.rule = EqualizeOptions::Rule::kWeights, .strength = {}}, context);
-  if (options.equalize == "activations") {
-    EqualizeOptions by_activations;
-    by_activations.weight_codes = options.weight_codes;
-    equalize(model, see_channels(model, context.filter, samples), by_activations, context);
-  }
+  if (options.equalize == "activations") return apply(look(model), rule);
+  if (options.equalize != "weights") return;
+  rule.rule = EqualizeOptions::Rule::kWeights;
+  apply({}, rule);
 }
 
 }  // namespace compressor::quantize

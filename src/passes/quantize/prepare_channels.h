@@ -18,9 +18,11 @@ struct ScalingOptions {
 /// Runs the model on samples and looks at the channels of what may be scaled.
 ChannelsSeen see_channels(const Model& model, const NodeFilter& filter, const Samples& samples);
 
-/// Changes a model in float by the options; its outputs stay as they are, up to rounding. `samples` may be
-/// empty where only weights count.
-void scale_channels(Model& model, const ScalingOptions& options, const Samples& samples,
-                    PassContext& context);
+/// Changes a model in float by the options; its outputs stay as they are, up to rounding. `look` is asked,
+/// once for each rule that wants it, what channels hold by now; it may be empty where only weights count.
+/// `scaled`, where given, is told of every change.
+using Look = std::function<ChannelsSeen(const Model&)>;
+void scale_channels(Model& model, const ScalingOptions& options, const Look& look, PassContext& context,
+                    const std::function<void(const ChannelFactors&)>& scaled = {});
 
 }  // namespace compressor::quantize

@@ -3,10 +3,12 @@
 
 #include "passes/quantize/calibrate.h"
 #include "passes/quantize/dynamic.h"
+#include "passes/quantize/moments.h"
 #include "passes/quantize/prepare_channels.h"
 #include "passes/quantize/qoperator.h"
 #include "passes/quantize/static_qdq.h"
 #include "passes/quantize/static_rounding.h"
+#include "passes/quantize/synthetic.h"
 #include "passes/quantize/weight_only.h"
 
 namespace compressor {
@@ -15,6 +17,8 @@ namespace {
 using quantize::Clip;
 using quantize::Granularity;
 using quantize::WeightOnlyOptions;
+
+constexpr std::int64_t kPictures = 192;  ///< that calibration makes where it has none
 
 int bits_of(const Quantize& q) {
   if (*q.type == "auto") return std::stoi(*q.bits);
@@ -76,7 +80,8 @@ void check_no_ranges(const Quantize& q, const std::string& why) {
   for (const OptionBase* option :
        {static_cast<const OptionBase*>(&q.observer), static_cast<const OptionBase*>(&q.percentile),
         static_cast<const OptionBase*>(&q.bias_correction)}) {
-    if (option->is_set()) throw Error::usage("--{} goes with calibration on --data, {}", option->name(), why);
+    if (option->is_set())
+      throw Error::usage("--{} goes with calibration on --data or --input-range, {}", option->name(), why);
   }
 }
 
@@ -141,6 +146,12 @@ void check_form(const Quantize& q, const std::string& mode) {
 void check_equalize(const Quantize& q, const std::string& mode, bool has_data) {
   if (*q.equalize == "activations" && mode != "static")
     throw Error::usage("--equalize activations goes with --mode static, found mode {}", mode);
+  if (q.input_range.is_set() && (mode != "static" || has_data || q.ranges.is_set()))
+    throw Error::usage("--input-range is for --mode static without --data and --ranges");
+  if (*q.equalize == "activations" && q.input_range.is_set())
+    throw Error::usage(
+        "--equalize activations needs --data or norms: made inputs do not show what each channel "
+        "holds; use weights");
   if (*q.equalize == "weights" && mode == "dynamic")
     throw Error::usage("--equalize weights does not go with --mode dynamic");
   if (*q.equalize != "none" && q.ranges.is_set())
@@ -149,7 +160,8 @@ void check_equalize(const Quantize& q, const std::string& mode, bool has_data) {
   if (mode == "weight-only") throw Error::usage("--smooth is for activations: --mode static or dynamic");
   if (q.ranges.is_set())
     throw Error::usage("--smooth changes what values hold, and --ranges gives it as it was: use --data");
-  if (!has_data) throw Error::usage("--smooth needs --data: what the channels of activations hold");
+  if (mode == "dynamic" && !has_data)
+    throw Error::usage("--smooth needs --data: what the channels of activations hold");
 }
 
 /// The context's samples as feeds.
@@ -174,11 +186,13 @@ quantize::Calibration calibrate_on(const Quantize& q, const Model& model,
   asking.filter = context.filter;
   const std::vector<std::string> values = quantize::values_to_observe(model, options, asking);
   const Samples samples = samples_of(context, "calibrating");
+  // Made inputs reach less far than real ones.
+  const std::string observer = q.input_range.is_set() && !q.observer.is_set() ? "minmax" : *q.observer;
   quantize::Calibration seen =
-      quantize::calibrate(model, values, samples, *q.observer,
+      quantize::calibrate(model, values, samples, observer,
                           {.levels = 1 << bits(options.target.activation), .percentile = *q.percentile},
                           static_cast<std::uint64_t>(*q.max_memory) << 20U);
-  context.note(fmt::format("calibrated on {} batches, observer {}", seen.batches, *q.observer));
+  context.note(fmt::format("calibrated on {} batches, observer {}", seen.batches, observer));
   return seen;
 }
 
@@ -186,6 +200,67 @@ void write_static(const Quantize& q, Model& model, const quantize::Ranges& range
                   const quantize::StaticOptions& options, PassContext& context) {
   quantize::quantize_static(model, ranges, options, context);
   if (*q.format == "qoperator") quantize::to_qoperator(model, options.target, context);
+}
+
+/// Looks at channels on the context's samples.
+quantize::Look look_at(PassContext& context) {
+  if (!context.batches) return {};
+  return [&context](const Model& model) {
+    return quantize::see_channels(model, context.filter, samples_of(context, "looking at channels"));
+  };
+}
+
+/// Static, from samples.
+void calibrate_and_write(const Quantize& q, Model& model, const quantize::ScalingOptions& scaling,
+                         const std::optional<quantize::GptqOptions>& gptq, quantize::StaticOptions& options,
+                         PassContext& context) {
+  // Of made pictures and norms, norms know better what they give.
+  const bool made = q.input_range.is_set();
+  quantize::Moments moments;
+  if (made || *q.bias_correction == "analytic") moments = quantize::guess_moments(model);
+  quantize::prepare_static(model, context);
+  quantize::scale_channels(
+      model, scaling, look_at(context), context,
+      [&](const quantize::ChannelFactors& factors) { quantize::scale_moments(moments, factors); });
+  quantize::Calibration seen = calibrate_on(q, model, options, context);
+  if (*q.bias_correction == "analytic") options.means = quantize::means_of(moments);
+  if (*q.bias_correction == "auto" || *q.bias_correction == "empirical") options.means = seen.channel_means;
+  if (made) {
+    for (const auto& [name, range] : quantize::ranges_of(moments)) seen.ranges[name] = range;
+    if (*q.bias_correction == "auto") {
+      for (const auto& [name, means] : quantize::means_of(moments)) options.means[name] = means;
+    }
+  }
+  if (gptq) {
+    options.rounding = std::make_shared<quantize::StaticRounding>(
+        model, samples_of(context, "measuring"), *gptq,
+        quantize::MeasureOptions{.max_memory = static_cast<std::uint64_t>(*q.max_memory) << 20U});
+  }
+  write_static(q, model, seen.ranges, options, context);
+}
+
+/// Static, from what norms tell.
+void guess_and_write(const Quantize& q, Model& model, const quantize::ScalingOptions& scaling,
+                     quantize::StaticOptions& options, PassContext& context) {
+  quantize::Moments moments = quantize::guess_moments(model);
+  if (moments.empty())
+    throw Error::usage(
+        "--mode static needs --data, --ranges, --input-range, or norms in the model: what activations hold");
+  for (const OptionBase* option :
+       {static_cast<const OptionBase*>(&q.observer), static_cast<const OptionBase*>(&q.percentile),
+        static_cast<const OptionBase*>(&q.max_memory)}) {
+    if (option->is_set())
+      throw Error::usage("--{} goes with calibration on --data or --input-range", option->name());
+  }
+  if (*q.bias_correction == "empirical")
+    throw Error::usage("--bias-correction empirical needs --data or --input-range: means that were seen");
+  quantize::prepare_static(model, context);
+  quantize::scale_channels(
+      model, scaling, [&](const Model&) { return quantize::seen_of(moments); }, context,
+      [&](const quantize::ChannelFactors& factors) { quantize::scale_moments(moments, factors); });
+  if (*q.bias_correction != "none") options.means = quantize::means_of(moments);
+  context.note("without data: ranges are told from the statistics of norms");
+  write_static(q, model, quantize::ranges_of(moments), options, context);
 }
 
 }  // namespace
@@ -242,7 +317,8 @@ void Quantize::check() const {
 
 void Quantize::run(Model& model, PassContext& context) {
   const bool has_data = static_cast<bool>(context.batches);
-  const std::string chosen = *mode != "auto" ? *mode : has_data || ranges.is_set() ? "static" : "weight-only";
+  const bool knows = has_data || ranges.is_set() || input_range.is_set();
+  const std::string chosen = *mode != "auto" ? *mode : knows ? "static" : "weight-only";
   if (*mode == "auto") {
     check_form(*this, chosen);
     if (chosen == "static") {
@@ -259,12 +335,8 @@ void Quantize::run(Model& model, PassContext& context) {
   }
   quantize::StaticOptions options{target_for(*this), *clip == "mse" ? Clip::kMse : Clip::kMinMax};
   check_equalize(*this, chosen, has_data);
-  const quantize::ScalingOptions channels{*equalize, *smooth, options.target.saturates ? 64.0 : 127.0};
-  const auto scale_channels = [&] {
-    quantize::scale_channels(model, channels,
-                             has_data ? samples_of(context, "looking at channels") : Samples(), context);
-  };
-  if (chosen != "static") scale_channels();
+  const quantize::ScalingOptions scaling{*equalize, *smooth, options.target.saturates ? 64.0 : 127.0};
+  if (chosen != "static") quantize::scale_channels(model, scaling, look_at(context), context);
   if (chosen == "weight-only") {
     WeightOnlyOptions o = weight_options(*this);
     o.gptq = gptq;
@@ -280,17 +352,16 @@ void Quantize::run(Model& model, PassContext& context) {
     quantize::prepare_static(model, context);
     return write_static(*this, model, known, options, context);
   }
-  if (!has_data) throw Error::usage("--mode static needs --data or --ranges: what activations hold");
-  quantize::prepare_static(model, context);
-  scale_channels();
-  const quantize::Calibration seen = calibrate_on(*this, model, options, context);
-  if (*bias_correction) options.means = seen.channel_means;
-  if (gptq) {
-    options.rounding = std::make_shared<quantize::StaticRounding>(
-        model, samples_of(context, "measuring"), *gptq,
-        quantize::MeasureOptions{.max_memory = static_cast<std::uint64_t>(*max_memory) << 20U});
+  if (has_data) return calibrate_and_write(*this, model, scaling, gptq, options, context);
+  if (input_range.is_set()) {
+    context.batches = quantize::synthetic_batches(model, quantize::parse_input_ranges(model, *input_range),
+                                                  context.input_shapes, context.seed, kPictures);
+    context.note(fmt::format("without data: calibrated on {} made inputs within --input-range", kPictures));
+    calibrate_and_write(*this, model, scaling, gptq, options, context);
+    context.batches = {};
+    return;
   }
-  write_static(*this, model, seen.ranges, options, context);
+  guess_and_write(*this, model, scaling, options, context);
 }
 
 }  // namespace compressor

@@ -9,6 +9,7 @@
 #include <unordered_map>
 
 #include "compressor/base/error.h"
+#include "passes/quantize/channel_moves.h"
 
 namespace compressor::quantize {
 namespace {
@@ -111,16 +112,6 @@ class Follower {
   }
   std::optional<Tensor> constant(const Value* v) const {
     return v ? fixed_constant(model_, *v) : std::nullopt;
-  }
-  std::optional<std::vector<std::int64_t>> integers(const Node& node, std::size_t input,
-                                                    std::string_view attribute) const {
-    if (const Value* v = node.input(input)) {
-      const auto t = constant(v);
-      return t ? std::optional(to_ints(*t)) : std::nullopt;
-    }
-    const Attribute* a = node.attribute(attribute);
-    if (!a || !a->get<Attribute::Ints>()) return std::nullopt;
-    return *a->get<Attribute::Ints>();
   }
   void pass(const Node& node, std::int64_t axis) { set(node.output(0), axis, track(node.input(0))->atoms); }
 
@@ -420,116 +411,13 @@ class Follower {
     return low && high && (*low == 0 || *low < -kLargest) && *high > kLargest;
   }
 
-  /// Operators that move elements: where the channels are afterwards.
+  /// Operators that move elements: where the channels are afterwards. Zeros are zeros at any factor.
   std::optional<Track> moved(const Node& node, const Track& t) {
-    if (!node.domain().empty() || !node.output(0)) return std::nullopt;
-    const std::int64_t r = rank(*node.input(0));
-    if (r <= 0) return std::nullopt;
-    if (node.is("Transpose")) {
-      std::vector<std::int64_t> perm = node.ints_or("perm", {});
-      if (perm.empty()) {
-        for (std::int64_t i = r; i-- > 0;) perm.push_back(i);
-      }
-      const auto at = std::find(perm.begin(), perm.end(), t.axis);
-      if (at == perm.end()) return std::nullopt;
-      return Track{at - perm.begin(), t.atoms};
-    }
-    if (is_any(node, {"Reshape", "Flatten", "Squeeze", "Unsqueeze"})) return reshaped(node, t);
-    if (is_any(node, {"ReduceMean", "ReduceSum", "ReduceMax"})) return reduced(node, t, r);
-    if (node.is("Slice")) return sliced(node, t, r);
-    if (node.is("Pad")) return padded(node, t, r);
-    return std::nullopt;
-  }
-
-  /// Row-major elements keep their order: element i has channel i / inner % C, before and after.
-  std::optional<Track> reshaped(const Node& node, const Track& t) const {
-    const Facts &from = facts_.of(*node.input(0)), &to = facts_.of(*node.output(0));
-    if (!from.ranked || !to.ranked) return std::nullopt;
-    const auto inner = inner_of(from, t.axis);
-    if (!inner) return std::nullopt;
-    const auto c = static_cast<std::int64_t>(t.atoms.size());
-    for (std::int64_t b = to.rank(); b-- > 0;) {
-      const auto below = inner_of(to, b);
-      if (!below) return std::nullopt;
-      const SymDim& d = to.dims[static_cast<std::size_t>(b)];
-      const std::int64_t n = d.is_number() ? d.number() : -1;
-      if (n < 0) return std::nullopt;
-      if (*below * n < *inner * c) continue;  // all of it lies within one channel, or part of the channels
-      if (*inner % *below != 0 || *below * n % (*inner * c) != 0 || n > 1 << 20) return std::nullopt;
-      const std::int64_t repeat = *inner / *below;
-      Track result{b, {}};
-      for (std::int64_t i = 0; i < n; ++i)
-        result.atoms.push_back(t.atoms[static_cast<std::size_t>(i / repeat % c)]);
-      return result;
-    }
-    return std::nullopt;
-  }
-
-  static std::optional<std::int64_t> inner_of(const Facts& f, std::int64_t axis) {
-    std::int64_t n = 1;
-    for (std::int64_t i = axis + 1; i < f.rank(); ++i) {
-      const SymDim& d = f.dims[static_cast<std::size_t>(i)];
-      if (!d.is_number() || d.number() <= 0) return std::nullopt;
-      n *= d.number();
-    }
-    return n;
-  }
-
-  std::optional<Track> reduced(const Node& node, const Track& t, std::int64_t r) const {
-    auto axes = integers(node, 1, "axes");
-    if (!axes || axes->empty()) return std::nullopt;
-    std::int64_t before = 0;
-    for (std::int64_t a : *axes) {
-      if (a < 0) a += r;
-      if (a == t.axis) return std::nullopt;
-      before += a < t.axis;
-    }
-    return Track{node.int_or("keepdims", 1) != 0 ? t.axis : t.axis - before, t.atoms};
-  }
-
-  std::optional<Track> sliced(const Node& node, const Track& t, std::int64_t r) const {
-    const auto starts = integers(node, 1, "starts"), ends = integers(node, 2, "ends");
-    if (!starts || !ends) return std::nullopt;
-    auto axes = integers(node, 3, "axes");
-    if (!axes) {
-      if (node.input(3)) return std::nullopt;
-      axes.emplace(starts->size());
-      std::iota(axes->begin(), axes->end(), 0);
-    }
-    const auto steps = node.input(4) ? integers(node, 4, "steps")
-                                     : std::optional(std::vector<std::int64_t>(starts->size(), 1));
-    if (!steps) return std::nullopt;
-    for (std::size_t i = 0; i < axes->size(); ++i) {
-      if (((*axes)[i] < 0 ? (*axes)[i] + r : (*axes)[i]) != t.axis) continue;
-      const auto n = static_cast<std::int64_t>(t.atoms.size());
-      if ((*steps)[i] <= 0) return std::nullopt;
-      const auto place = [&](std::int64_t p) { return std::clamp<std::int64_t>(p < 0 ? p + n : p, 0, n); };
-      Track result{t.axis, {}};
-      for (std::int64_t p = place((*starts)[i]); p < place((*ends)[i]); p += (*steps)[i])
-        result.atoms.push_back(t.atoms[static_cast<std::size_t>(p)]);
-      return result;
-    }
-    return t;
-  }
-
-  /// Zeros are zeros at any factor; copies of what is there have its factor.
-  std::optional<Track> padded(const Node& node, const Track& t, std::int64_t r) {
-    const auto pads = integers(node, 1, "pads");
-    if (!pads || node.input(3) || static_cast<std::int64_t>(pads->size()) != 2 * r) return std::nullopt;
-    const std::int64_t before = (*pads)[static_cast<std::size_t>(t.axis)];
-    const std::int64_t after = (*pads)[static_cast<std::size_t>(t.axis + r)];
-    const bool constant_mode = node.string_or("mode", "constant") == "constant";
-    if (constant_mode) {
-      const auto fill = constant(node.input(2));
-      const bool zero = node.input(2) ? fill && fill->size() == 1 && to_floats(*fill)[0] == 0
-                                      : node.float_or("value", 0) == 0;
-      if (!zero) return std::nullopt;
-    }
-    if (before < 0 || after < 0 || (!constant_mode && before + after > 0)) return std::nullopt;
-    Track result{t.axis, {}};
-    for (std::int64_t i = 0; i < before; ++i) result.atoms.push_back(fresh());
-    result.atoms.insert(result.atoms.end(), t.atoms.begin(), t.atoms.end());
-    for (std::int64_t i = 0; i < after; ++i) result.atoms.push_back(fresh());
+    const auto to = move_channels(model_, facts_, node, t.axis, static_cast<std::int64_t>(t.atoms.size()));
+    if (!to) return std::nullopt;
+    Track result{to->axis, {}};
+    for (const std::int64_t from : to->source)
+      result.atoms.push_back(from < 0 ? fresh() : t.atoms[static_cast<std::size_t>(from)]);
     return result;
   }
 

@@ -112,7 +112,7 @@ TEST(Calibrate, BiasCorrectionTakesTheMeanShiftBack) {
   const auto shift = [&](bool correct) {
     Model after = before.clone();
     Quantize pass;
-    pass.bias_correction.set(correct);
+    pass.bias_correction.set(correct ? "empirical" : "none");
     pass.target.set("generic");
     PassContext context;
     context.batches = batches(before, list);

@@ -45,6 +45,10 @@ Samples samples_of(const std::vector<Executor::Feeds>& list) {
   };
 }
 
+Look look_at(const std::vector<Executor::Feeds>& list) {
+  return [&list](const Model& model) { return see_channels(model, {}, samples_of(list)); };
+}
+
 /// Largest difference over the largest number of the outputs.
 double difference(const Model& a, const Model& b) {
   Executor x(a), y(b);
@@ -83,7 +87,7 @@ Outcome equalized(const Model& before, const std::string& rule,
   const auto data = inputs_of(before, 3);
   PassContext context;
   context.filter = NodeFilter({}, exclude);
-  scale_channels(out.model, {.equalize = rule, .smooth = {}}, samples_of(data), context);
+  scale_channels(out.model, {.equalize = rule, .smooth = {}}, look_at(data), context);
   out.model.verify();
   out.result = std::move(context.result);
   for (const LayerRecord& layer : out.result.layers) out.layers += layer.action == "equalized";
@@ -279,7 +283,7 @@ TEST(Smooth, BetweenNormsAndProducts) {
   const auto data = inputs_of(before, 3);
   Model after = before.clone();
   PassContext context;
-  scale_channels(after, {.equalize = "none", .smooth = 0.5}, samples_of(data), context);
+  scale_channels(after, {.equalize = "none", .smooth = 0.5}, look_at(data), context);
   EXPECT_LT(difference(before, after), 1e-5);
   std::int64_t layers = 0;
   for (const LayerRecord& layer : context.result.layers) layers += layer.action == "equalized";
@@ -300,7 +304,7 @@ TEST(Smooth, ConvolutionsAreNotItsBusiness) {
   const auto data = inputs_of(before, 2);
   Model after = before.clone();
   PassContext context;
-  scale_channels(after, {.equalize = "none", .smooth = 0.5}, samples_of(data), context);
+  scale_channels(after, {.equalize = "none", .smooth = 0.5}, look_at(data), context);
   for (const LayerRecord& layer : context.result.layers) EXPECT_EQ(layer.action, "not equalized");
 }
 
