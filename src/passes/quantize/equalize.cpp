@@ -22,7 +22,7 @@ using Rule = EqualizeOptions::Rule;
 constexpr double kWidest = 1e3;  ///< a factor lies in [1 / kWidest, kWidest]
 constexpr double kStill = 1e-3;  ///< relative change at which the iteration rests
 constexpr int kMostRounds = 100;
-constexpr double kWorthIt = 0.98;  ///< of the noise that must be left at most
+constexpr double kWorthIt = 0.75;  ///< of the noise that must be left at most
 
 /// A weight that reads tracked channels, element by element.
 struct Reader {
