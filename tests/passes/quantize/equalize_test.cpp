@@ -105,7 +105,10 @@ void expect_exact(const std::function<V(Net&, V)>& body, std::int64_t layers, st
   for (const char* rule : {"weights", "activations"}) {
     const Outcome after = equalized(before, rule);
     EXPECT_LT(difference(before, after.model), 1e-5) << rule;
-    EXPECT_EQ(after.layers, layers) << rule;
+    // Activations are only scaled where that is worth it.
+    EXPECT_LE(after.layers, layers) << rule;
+    const bool always = rule == std::string("weights");
+    EXPECT_TRUE(!always || after.layers == layers) << after.layers << ", expected " << layers;
   }
 }
 
