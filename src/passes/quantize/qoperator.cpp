@@ -207,6 +207,11 @@ class ToCodes {
     const std::string& op = node.op();
     if (op == "Conv" || op == "MatMul" || op == "Gemm") return product(node);
     if (op == "Concat") return concat(node);
+    if (op == "Shape") {
+      rewriter_.set_input(node, 0, coded(node.input(0))->codes);
+      return "";
+    }
+    if (op == "Softmax") return joined(node, {0});
     if (op == "Add" || op == "Mul") return joined(node, {0, 1});
     const bool unary =
         op == "GlobalAveragePool" || op == "AveragePool" || op == "Sigmoid" || op == "LeakyRelu";
@@ -279,7 +284,9 @@ class ToCodes {
       append(inputs, triple(*x, node));
     }
     append(inputs, {at->to.scale, at->to.zero});
-    put(*at, add(node, "QLinear" + node.op(), inputs));
+    const Node& n = add(node, "QLinear" + node.op(), inputs);
+    if (node.is("Softmax")) model_.graph->set_attribute(n, {"opset", model_.opset()});
+    put(*at, n);
     return "";
   }
 

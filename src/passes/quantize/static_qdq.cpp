@@ -16,6 +16,7 @@
 #include "compressor/base/error.h"
 #include "compressor/rewrite/rewriter.h"
 #include "compressor/rewrite/upgrade.h"
+#include "passes/quantize/product_bias.h"
 #include "passes/simplify/rewrites.h"
 
 namespace compressor::quantize {
@@ -41,6 +42,7 @@ class Inserter {
     constants(plan);
     for (const Node* node : in_order(plan)) {
       const auto spot = weights(*node);
+      if (!spot && node->is("MatMul")) context_.done(*node, "quantized", "both operands are activations");
       if (!spot) continue;
       const auto mean = options_.means.find(node->input(0)->name());
       const std::string text = quantize_node_weights(
@@ -176,6 +178,8 @@ void prepare_static(Model& model, PassContext& context) {
   }
   rewriter.remove_dead();
   if (folded > 0) context.note(fmt::format("{} BatchNormalization nodes were folded", folded));
+  if (const std::int64_t made = place_product_biases(model); made > 0)
+    context.note(fmt::format("{} MatMul and Add became Gemm", made));
 }
 
 void quantize_static(Model& model, const Ranges& ranges, const StaticOptions& options, PassContext& context) {

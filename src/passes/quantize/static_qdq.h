@@ -41,7 +41,8 @@ struct StaticOptions {
 };
 
 /// Raises the opset to 13 and folds BatchNormalization into what stands before it, whose result takes over
-/// the name: ranges that were measured on the model as it was hold for it.
+/// the name: ranges that were measured on the model as it was hold for it. Biases of products are placed
+/// where integer kernels find them.
 void prepare_static(Model& model, PassContext& context);
 
 /// What is to be quantized in a prepared model.

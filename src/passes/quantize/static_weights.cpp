@@ -291,6 +291,8 @@ std::string quantize_node_weights(Model& model, const Node& node, const WeightSp
                                  -kLargestBias, kLargestBias));
     }
   }
+  // ONNX Runtime finds its integer Gemm only where the weight's zero points are said, although they are 0.
+  if (node.is("Gemm")) grid.zero.assign(channels, 0);
   const codec::Place place{.graph = graph, .before = &node};
   graph.set_input(node, spot.input, &codec::lower(place, grid, codec::Storage::kQdq, stem));
   if (source.initializer() && source.uses().empty() && !source.is_input()) graph.erase_initializer(source);
