@@ -223,7 +223,7 @@ class ToCodes {
 
   /// The bias as int32 with the scale of input times weight, or none.
   std::optional<Coded> bias(const Node& node, const Coded& x, const Coded& w) const {
-    const auto b = coded(node.input(2));
+    auto b = coded(node.input(2));
     if (!b || b->type != DType::kInt32 || b->zero_code != 0) return std::nullopt;
     for (std::size_t c = 0; c < b->scales.size(); ++c) {
       const float product = x.scales[0] * w.scales[w.scales.size() == 1 ? 0 : c];
