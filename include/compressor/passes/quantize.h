@@ -63,6 +63,10 @@ class Quantize : public Pass {
       "biases take back what rounded weights shift on average: by means that were seen (empirical) or that "
       "norms tell (analytic); auto: what there is",
       Choices{{"auto", "empirical", "analytic", "none"}}};
+  Option<bool> reestimate{
+      *this, "reestimate", false,
+      "for mode static with --data: each convolution gets the mean and deviation back that its "
+      "channels had in float, in order; runs the net once for each"};
   Option<std::int64_t> max_memory{*this, "max-memory", 0,
                                   "megabytes that calibration may take for what it gathers; more passes over "
                                   "the data where that is not enough; 0: no limit",

@@ -6,6 +6,7 @@
 #include "passes/quantize/moments.h"
 #include "passes/quantize/prepare_channels.h"
 #include "passes/quantize/qoperator.h"
+#include "passes/quantize/reestimate.h"
 #include "passes/quantize/static_qdq.h"
 #include "passes/quantize/static_rounding.h"
 #include "passes/quantize/synthetic.h"
@@ -18,7 +19,8 @@ using quantize::Clip;
 using quantize::Granularity;
 using quantize::WeightOnlyOptions;
 
-constexpr std::int64_t kPictures = 192;  ///< that calibration makes where it has none
+constexpr std::int64_t kReestimated = 64;  ///< samples on which convolutions are matched
+constexpr std::int64_t kPictures = 192;    ///< that calibration makes where it has none
 
 int bits_of(const Quantize& q) {
   if (*q.type == "auto") return std::stoi(*q.bits);
@@ -154,6 +156,9 @@ void check_equalize(const Quantize& q, const std::string& mode, bool has_data) {
         "holds; use weights");
   if (*q.equalize == "weights" && mode == "dynamic")
     throw Error::usage("--equalize weights does not go with --mode dynamic");
+  if (q.reestimate.is_set() &&
+      (mode != "static" || !(has_data || q.input_range.is_set()) || q.ranges.is_set()))
+    throw Error::usage("--reestimate is for --mode static with --data: what convolutions give is measured");
   if (*q.equalize != "none" && q.ranges.is_set())
     throw Error::usage("--equalize changes what values hold, and --ranges gives it as it was: use --data");
   if (!q.smooth.is_set()) return;
@@ -202,6 +207,21 @@ void write_static(const Quantize& q, Model& model, const quantize::Ranges& range
   if (*q.format == "qoperator") quantize::to_qoperator(model, options.target, context);
 }
 
+/// At most so many samples (whole batches), held to be visited again and again.
+Samples first_of(const Samples& samples, std::int64_t count) {
+  auto held = std::make_shared<std::vector<Executor::Feeds>>();
+  std::int64_t seen = 0;
+  samples([&](const Executor::Feeds& feeds) {
+    if (seen >= count || feeds.empty()) return;
+    const Dims& shape = feeds.begin()->second.tensor.shape;
+    seen += shape.empty() ? 1 : shape[0];
+    held->push_back(feeds);
+  });
+  return [held](const std::function<void(const Executor::Feeds&)>& visit) {
+    for (const Executor::Feeds& feeds : *held) visit(feeds);
+  };
+}
+
 /// Looks at channels on the context's samples.
 quantize::Look look_at(PassContext& context) {
   if (!context.batches) return {};
@@ -236,7 +256,13 @@ void calibrate_and_write(const Quantize& q, Model& model, const quantize::Scalin
         model, samples_of(context, "measuring"), *gptq,
         quantize::MeasureOptions{.max_memory = static_cast<std::uint64_t>(*q.max_memory) << 20U});
   }
-  write_static(q, model, seen.ranges, options, context);
+  const Model before = *q.reestimate ? model.clone() : Model{};
+  quantize::quantize_static(model, seen.ranges, options, context);
+  if (*q.reestimate) {
+    const Samples few = first_of(samples_of(context, "re-estimating"), kReestimated);
+    quantize::reestimate(before, model, few, context);
+  }
+  if (*q.format == "qoperator") quantize::to_qoperator(model, options.target, context);
 }
 
 /// Static, from what norms tell.

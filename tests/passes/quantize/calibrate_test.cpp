@@ -122,6 +122,59 @@ TEST(Calibrate, BiasCorrectionTakesTheMeanShiftBack) {
   EXPECT_LT(shift(true), shift(false)) << "seed " << kSeed;
 }
 
+/// What each channel of the second convolution misses in mean and deviation, summed.
+double missed(const Model& before, const Model& after, const std::vector<Tensor>& list) {
+  std::vector<std::vector<double>> numbers;
+  for (const Model* model : {&before, &after}) {
+    StatisticsRequest request;
+    request.channels = true;
+    const Value* last = nullptr;
+    for (const Node& node : model->graph->nodes()) {
+      if (node.is("Conv")) last = node.output(0);
+    }
+    request.values = {last};
+    const Statistics seen = collect_statistics(*model, request, [&](const auto& visit) {
+      for (const Tensor& t : list) visit({{input_name(*model), t}});
+    });
+    const ValueStatistics& s = seen.values.at(last);
+    std::vector<double>& n = numbers.emplace_back();
+    for (std::size_t c = 0; c < s.channel_sum.size(); ++c) {
+      const double mean = s.channel_sum[c] / s.channel_count;
+      n.push_back(mean);
+      n.push_back(std::sqrt(s.channel_squares[c] / s.channel_count - mean * mean));
+    }
+  }
+  double sum = 0;
+  for (std::size_t i = 0; i < numbers[0].size(); ++i) sum += std::fabs(numbers[0][i] - numbers[1][i]);
+  return sum;
+}
+
+TEST(Calibrate, ReestimationGivesMeansAndDeviationsBack) {
+  const Model before = network();
+  const auto list = inputs(32);
+  const auto quantized = [&](bool reestimate) {
+    Model after = before.clone();
+    Quantize pass;
+    pass.reestimate.set(reestimate);
+    PassContext context;
+    context.batches = batches(before, list);
+    pass.run(after, context);
+    after.verify();
+    return after;
+  };
+  const double plain = missed(before, quantized(false), list);
+  EXPECT_LT(missed(before, quantized(true), list), 0.3 * plain) << "seed " << kSeed;
+}
+
+TEST(Calibrate, ReestimationNeedsWhatItMeasures) {
+  Model model = network();
+  Quantize pass;
+  pass.mode.set("weight-only");
+  pass.reestimate.set(true);
+  PassContext context;
+  EXPECT_THROW(pass.run(model, context), Error);
+}
+
 TEST(Calibrate, StaticWithoutDataSaysWhatItNeeds) {
   Model model = network();
   Quantize pass;
