@@ -68,6 +68,41 @@ void apply_gate(const Gate& gate, T* x, std::int64_t n) {
   }
 }
 
+float slope_at(const Gate& gate, float x) {
+  const float a = gate.alpha;
+  const float b = gate.beta;
+  const auto square = [](float v) { return v * v; };
+  switch (gate.kind) {
+    case Gate::Kind::kRelu:
+      return x > 0 ? 1.0F : 0.0F;
+    case Gate::Kind::kTanh:
+      return 1 - square(std::tanh(x));
+    case Gate::Kind::kSigmoid: {
+      const float y = 1 / (1 + std::exp(-x));
+      return y * (1 - y);
+    }
+    case Gate::Kind::kAffine:
+      return a;
+    case Gate::Kind::kLeakyRelu:
+      return x >= 0 ? 1 : a;
+    case Gate::Kind::kThresholdedRelu:
+      return x > a ? 1.0F : 0.0F;
+    case Gate::Kind::kScaledTanh:
+      return a * b * (1 - square(std::tanh(b * x)));
+    case Gate::Kind::kHardSigmoid:
+      return a * x + b > 0 && a * x + b < 1 ? a : 0;
+    case Gate::Kind::kElu:
+      return x >= 0 ? 1 : a * std::exp(x);
+    case Gate::Kind::kSoftsign:
+      return 1 / square(1 + std::fabs(x));
+    case Gate::Kind::kSoftplus:
+      return 1 / (1 + std::exp(-x));
+    case Gate::Kind::kClip:
+      return x >= a && x <= b ? 1.0F : 0.0F;
+  }
+  return 0;
+}
+
 }  // namespace
 
 std::optional<Gate> Gate::named(const std::string& name) {
@@ -94,6 +129,10 @@ void Gate::apply(float* x, std::int64_t n) const {
 
 void Gate::apply(double* x, std::int64_t n) const {
   apply_gate(*this, x, n);
+}
+
+void Gate::slopes(const float* x, float* to, std::int64_t n) const {
+  for (std::int64_t i = 0; i < n; ++i) to[i] = slope_at(*this, x[i]);
 }
 
 }  // namespace compressor::ops

@@ -34,6 +34,8 @@ struct Gate {
   /// x[i] = f(x[i])
   void apply(float* x, std::int64_t n) const;
   void apply(double* x, std::int64_t n) const;
+  /// to[i] = f'(x[i]); at a kink that of the side that f(x) is written for.
+  void slopes(const float* x, float* to, std::int64_t n) const;
 };
 
 }  // namespace compressor::ops

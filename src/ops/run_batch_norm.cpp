@@ -154,14 +154,25 @@ void batch_norm_gradient(GradientContext& ctx) {
   }
   std::vector<double> sums(c);
   std::vector<double> products(c);
-  if (s.of_batch || ctx.wants(1) || ctx.wants(2)) {
+  if (s.of_batch || ctx.wants(1) || ctx.wants(2) || ctx.wants(3) || ctx.wants(4)) {
     kernels::channel_gradient_sums(channels, x, dy, s.mean.data(), s.inverse.data(), sums.data(),
                                    products.data());
   }
   if (ctx.wants(1)) std::copy(products.begin(), products.end(), ctx.grad_in(1));
   if (ctx.wants(2)) std::copy(sums.begin(), sums.end(), ctx.grad_in(2));
-  if (!ctx.wants(0)) return;
   const std::vector<float> scale = to_floats(ctx.in(1));
+  // Given statistics are inputs as others are: y = (x - mean) inverse scale + bias, inverse = (var + e)^-1/2.
+  // The batch's own do not depend on them.
+  for (const std::size_t i : {3U, 4U}) {
+    if (!ctx.wants(i)) continue;
+    float* to = ctx.grad_in(i);
+    for (std::size_t k = 0; k < c; ++k) {
+      const double each = -static_cast<double>(scale[k]) * static_cast<double>(s.inverse[k]);
+      const double sum = i == 3 ? sums[k] : products[k] * static_cast<double>(s.inverse[k]) / 2;
+      to[k] = s.of_batch ? 0.0F : static_cast<float>(each * sum);
+    }
+  }
+  if (!ctx.wants(0)) return;
   std::vector<float> a(c);
   std::vector<float> b(c);
   std::vector<float> shift(c);

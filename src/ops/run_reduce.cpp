@@ -128,6 +128,27 @@ void of_extreme(Reduced& r) {
   r.each(r.dx(), per.as<float>(), [](float one, float p) { return one * p; });
 }
 
+/// dx = dy times the product of the others: y / x where none of them is zero, the product of the rest for the
+/// only zero of a sum, nothing elsewhere.
+void of_prod(Reduced& r) {
+  r.each(r.x(), r.dy(), [](float x, float) { return x == 0 ? 1.0F : 0.0F; });
+  const kernels::Buffer zeros = r.sums(r.dx());
+  r.each(r.x(), r.dy(), [](float x, float) { return x < 0 ? 1.0F : 0.0F; });
+  const kernels::Buffer negative = r.sums(r.dx());
+  r.each(r.x(), r.dy(), [](float x, float) { return x == 0 ? 0.0F : std::log(std::fabs(x)); });
+  const kernels::Buffer logs = r.sums(r.dx());
+  std::size_t at = 0;
+  const kernels::Buffer per = r.per_sum(r.y(), [&](float d, float y) {
+    const std::size_t i = at++;
+    if (zeros.as<float>()[i] == 0) return d * y;
+    if (zeros.as<float>()[i] > 1) return 0.0F;
+    const bool odd = static_cast<std::int64_t>(negative.as<float>()[i]) % 2 != 0;
+    return d * std::exp(logs.as<float>()[i]) * (odd ? -1.0F : 1.0F);
+  });
+  r.each(r.x(), zeros.as<float>(), [](float x, float z) { return x == 0 ? 1.0F : z == 0 ? 1 / x : 0.0F; });
+  r.each(r.dx(), per.as<float>(), [](float v, float p) { return v * p; });
+}
+
 struct Rule {
   std::string_view type;
   void (*gradient)(Reduced&);
@@ -141,7 +162,8 @@ constexpr Rule kRules[] = {{"ReduceSum", of_sum},
                            {"ReduceLogSum", of_log_sum, false, true},
                            {"ReduceLogSumExp", of_log_sum_exp, true, true},
                            {"ReduceMax", of_extreme, true, true},
-                           {"ReduceMin", of_extreme, true, true}};
+                           {"ReduceMin", of_extreme, true, true},
+                           {"ReduceProd", of_prod, true, true}};
 
 const Rule* find(std::string_view type) {
   for (const Rule& r : kRules) {

@@ -28,8 +28,9 @@ class ReduceGradient : public testing::TestWithParam<ReduceCase> {
 TEST_P(ReduceGradient, MatchesDifferences) {
   Net net;
   net.output(reduce(net, net.input("x", {2, 3, 4, 5})));
-  // The logarithm of a sum asks for positive numbers.
-  const bool logarithm = std::string(GetParam().op) == "ReduceLogSum";
+  // The logarithm of a sum asks for positive numbers; a product of many others is nearly nothing.
+  const bool logarithm =
+      GetParam().op == std::string("ReduceLogSum") || GetParam().op == std::string("ReduceProd");
   expect_gradients(net.done(), {.low = logarithm ? 0.2 : -1.5});
 }
 
@@ -44,7 +45,7 @@ TEST_P(ReduceGradient, MatchesDifferencesBehindConvolutions) {
 std::vector<ReduceCase> reductions() {
   std::vector<ReduceCase> list;
   for (const char* op : {"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2",
-                         "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"}) {
+                         "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp", "ReduceProd"}) {
     list.insert(list.end(), {{op, {}, true},
                              {op, {1}, true},
                              {op, {-1}, false},
@@ -56,6 +57,14 @@ std::vector<ReduceCase> reductions() {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ReduceGradient, testing::ValuesIn(reductions()));
+
+TEST(ReduceGradientOfZeros, AProductKeepsWhatTheOthersMake) {
+  Net net;
+  net.output(net.op("ReduceProd", {net.input("x", {4, 3})},
+                    {attr("axes", Ints{1}), attr("keepdims", std::int64_t{0})}));
+  const std::vector<float> x{2, -3, 4, 0, -3, 4, 0, 5, 0, -1, -2, -3};
+  expect_gradients(net.done(), {.feeds = {{"x", Tensor::of({4, 3}, std::span<const float>(x))}}});
+}
 
 }  // namespace
 }  // namespace compressor::build

@@ -69,6 +69,48 @@ void compute(ComputeContext& ctx) {
   });
 }
 
+/// With S the energy that x is divided by: dx[j] = dy[j] S[j]^-beta - 2 share beta x[j] sum of dy[c] x[c]
+/// S[c]^-(beta + 1) over the channels c that j is a neighbour of.
+void gradient(GradientContext& ctx) {
+  const Dims& shape = ctx.in_shape(0);
+  const std::int64_t size = ctx.node().int_or("size", 0);
+  const Layout layout = shape.size() > 2 ? Layout::kChannelsLast : Layout::kPlain;
+  const std::int64_t channels = shape[1];
+  const std::int64_t rows =
+      static_cast<std::int64_t>(num_elements(shape)) / std::max<std::int64_t>(channels, 1);
+  const float share = ctx.node().float_or("alpha", 1e-4F) / static_cast<float>(size);
+  const double beta = ctx.node().float_or("beta", 0.75F);
+  const float bias = ctx.node().float_or("bias", 1);
+  const std::int64_t before = (size - 1) / 2;
+  const std::int64_t after = size / 2;
+  const float* x = ctx.in_floats(0, layout);
+  const float* dy = ctx.grad(0, layout);
+  float* dx = ctx.grad_in(0, layout);
+#pragma omp parallel for schedule(static) if (rows * channels * size > kParallelWork)
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float* from = x + r * channels;
+    const float* d = dy + r * channels;
+    std::vector<float> pull(static_cast<std::size_t>(channels));
+    for (std::int64_t c = 0; c < channels; ++c) {
+      float energy = 0;
+      const std::int64_t last = std::min(channels - 1, c + after);
+      for (std::int64_t k = std::max<std::int64_t>(0, c - before); k <= last; ++k)
+        energy += from[k] * from[k];
+      const float whole = bias + share * energy;
+      const float power = inverse_power(whole, beta);
+      dx[r * channels + c] = d[c] * power;
+      pull[static_cast<std::size_t>(c)] = d[c] * from[c] * power / whole;
+    }
+    for (std::int64_t j = 0; j < channels; ++j) {
+      float sum = 0;
+      const std::int64_t last = std::min(channels - 1, j + before);
+      for (std::int64_t c = std::max<std::int64_t>(0, j - after); c <= last; ++c)
+        sum += pull[static_cast<std::size_t>(c)];
+      dx[r * channels + j] -= 2 * share * static_cast<float>(beta) * from[j] * sum;
+    }
+  }
+}
+
 /// Channels-last: the neighbours of a channel lie beside it.
 bool run(RunContext& ctx) {
   const Dims shape = ctx.shape(0);
@@ -111,8 +153,14 @@ bool run(RunContext& ctx) {
 }  // namespace
 
 void register_lrn(OpTable& table) {
-  table.add(
-      {.type = "LRN", .infer = infer, .cost = cost, .compute = compute, .channels = channels, .run = run});
+  table.add({.type = "LRN",
+             .infer = infer,
+             .cost = cost,
+             .compute = compute,
+             .channels = channels,
+             .run = run,
+             .gradient = gradient,
+             .keep = {.inputs = 1}});
 }
 
 }  // namespace compressor::ops

@@ -2,6 +2,7 @@
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
 #include "ops/recurrence.h"
+#include "ops/recurrence_back.h"
 #include "ops/run_recurrence.h"
 
 namespace compressor::ops {
@@ -132,7 +133,9 @@ void register_recurrent(OpTable& table) {
                .compute = compute_recurrence,
                .channels = channels,
                .shrink = shrink,
-               .run = run_recurrence});
+               .run = run_recurrence,
+               .gradient = recurrence_gradient,
+               .keep = {.inputs = kAll}});
   }
 }
 
