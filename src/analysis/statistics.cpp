@@ -41,31 +41,12 @@ void add_channels(ValueStatistics& s, const float* x, const Planes& p) {
     s.channel_squares.assign(c, 0);
   }
   if (s.channel_sum.size() != c) throw Error::model("{} channels after {}", c, s.channel_sum.size());
-    // Each channel is summed by one thread, in order.
-#pragma omp parallel for schedule(static) if (p.outer * p.inner * p.channels > (1 << 15))
-  for (std::int64_t k = 0; k < p.channels; ++k) {
-    const auto at = static_cast<std::size_t>(k);
-    float low = s.channel_min[at];
-    float high = s.channel_max[at];
-    double sum = 0;
-    double magnitude = 0;
-    double squares = 0;
-    for (std::int64_t o = 0; o < p.outer; ++o) {
-      const float* row = x + (o * p.channels + k) * p.inner;
-      for (std::int64_t i = 0; i < p.inner; ++i) {
-        low = std::min(low, row[i]);
-        high = std::max(high, row[i]);
-        sum += static_cast<double>(row[i]);
-        magnitude += std::fabs(static_cast<double>(row[i]));
-        squares += static_cast<double>(row[i]) * static_cast<double>(row[i]);
-      }
-    }
-    s.channel_min[at] = low;
-    s.channel_max[at] = high;
-    s.channel_sum[at] += sum;
-    s.channel_magnitude[at] += magnitude;
-    s.channel_squares[at] += squares;
-  }
+  kernels::add_channels(x, p.outer, p.channels, p.inner,
+                        {.min = s.channel_min.data(),
+                         .max = s.channel_max.data(),
+                         .sum = s.channel_sum.data(),
+                         .magnitudes = s.channel_magnitude.data(),
+                         .squares = s.channel_squares.data()});
   s.channel_count += static_cast<double>(p.outer * p.inner);
 }
 

@@ -93,21 +93,106 @@ Summary chunk(const float* x, std::int64_t n) {
   return s;
 }
 
-/// bins[floor(x * inverse) + offset] += 1
-void count_into(const float* x, std::int64_t n, float inverse, std::int32_t offset, std::int32_t last,
-                std::uint32_t* bins) {
-  constexpr std::int64_t kBlock = 256;
+/// at[i] = floor(x[i] * inverse) + offset, in [0, last]; last + 1 for what is not finite.
+COMPRESSOR_CLONES void bins_of(const float* x, std::int64_t n, float inverse, std::int32_t offset,
+                               std::int32_t last, std::int32_t* at) {
+  const auto low = static_cast<float>(-offset);
+  const auto high = static_cast<float>(last - offset);
+  // What is not finite is brought into the range first, and told by its bits: no branch.
+  constexpr std::uint32_t kExponent = 0x7F800000U;
+  for (std::int64_t i = 0; i < n; ++i) {
+    float scaled = x[i] * inverse;
+    scaled = scaled > low ? scaled : low;
+    scaled = scaled < high ? scaled : high;
+    const auto whole = static_cast<std::int32_t>(scaled);
+    const auto above = static_cast<std::int32_t>(static_cast<float>(whole) > scaled);
+    const std::uint32_t exponent = std::bit_cast<std::uint32_t>(x[i]) & kExponent;
+    const std::int32_t other = -static_cast<std::int32_t>(exponent == kExponent);
+    at[i] = ((whole - above + offset) & ~other) | ((last + 1) & other);
+  }
+}
+
+/// Numbers next to each other often share a bin (zeros behind a ReLU): each of four goes to a table of its
+/// own, or the additions would wait for one another. `tables`: kTables of `bins` + 1.
+constexpr std::int64_t kTables = 4;
+void count_into(const float* x, std::int64_t n, float inverse, std::int32_t bins, std::uint32_t* tables) {
+  constexpr std::int64_t kBlock = 512;
   std::int32_t at[kBlock];
+  const std::int64_t each = bins + 1;
   for (std::int64_t i = 0; i < n; i += kBlock) {
     const std::int64_t count = std::min(kBlock, n - i);
-    for (std::int64_t j = 0; j < count; ++j) {
-      const float v = x[i + j];
-      const bool finite = std::fabs(v) <= std::numeric_limits<float>::max();
-      const auto bin = static_cast<std::int32_t>(std::floor((finite ? v : 0) * inverse)) + offset;
-      at[j] = finite ? std::clamp(bin, 0, last) : -1;
+    bins_of(x + i, count, inverse, bins / 2, bins - 1, at);
+    std::int64_t j = 0;
+    for (; j + kTables <= count; j += kTables) {
+      for (std::int64_t t = 0; t < kTables; ++t) ++tables[t * each + at[j + t]];
     }
-    for (std::int64_t j = 0; j < count; ++j) {
-      if (at[j] >= 0) ++bins[at[j]];
+    for (; j < count; ++j) ++tables[at[j]];
+  }
+}
+
+/// Sums of `rows` rows of `channels` numbers, by channel.
+struct ChannelPart {
+  float *low, *high, *sum, *magnitude, *square;
+};
+
+/// Channels [first, first + count) of them, held in registers: count is at most kLanes.
+__attribute__((always_inline)) inline void add_lanes(const float* x, std::int64_t rows, std::int64_t channels,
+                                                     std::int64_t first, std::int64_t count,
+                                                     const ChannelPart& to) {
+  float low[kLanes], high[kLanes], sum[kLanes], magnitude[kLanes], square[kLanes];
+  for (std::int64_t l = 0; l < count; ++l) {
+    low[l] = std::numeric_limits<float>::infinity();
+    high[l] = -std::numeric_limits<float>::infinity();
+    sum[l] = magnitude[l] = square[l] = 0;
+  }
+  for (std::int64_t r = 0; r < rows; ++r) {
+    const float* row = x + r * channels + first;
+    for (std::int64_t l = 0; l < count; ++l) {
+      const float v = row[l];
+      low[l] = v < low[l] ? v : low[l];
+      high[l] = v > high[l] ? v : high[l];
+      sum[l] += v;
+      magnitude[l] += v < 0 ? -v : v;
+      square[l] += v * v;
+    }
+  }
+  std::copy_n(low, count, to.low + first);
+  std::copy_n(high, count, to.high + first);
+  std::copy_n(sum, count, to.sum + first);
+  std::copy_n(magnitude, count, to.magnitude + first);
+  std::copy_n(square, count, to.square + first);
+}
+
+/// The last channels are taken together with some of those before, which come to the same sums again.
+COMPRESSOR_CLONES void sum_rows(const float* x, std::int64_t rows, std::int64_t channels,
+                                const ChannelPart& to) {
+  if (channels < kLanes) return add_lanes(x, rows, channels, 0, channels, to);
+  for (std::int64_t first = 0; first + kLanes <= channels; first += kLanes)
+    add_lanes(x, rows, channels, first, kLanes, to);
+  if (channels % kLanes != 0) add_lanes(x, rows, channels, channels - kLanes, kLanes, to);
+}
+
+/// Rows in groups of one length, each added up by one thread; the groups are added in order.
+void add_innermost(const float* x, std::int64_t rows, std::int64_t channels, const ChannelTotals& to) {
+  constexpr std::int64_t kRows = 256;
+  const std::int64_t groups = (rows + kRows - 1) / kRows;
+  const auto c = static_cast<std::size_t>(channels);
+  std::vector<float> parts(static_cast<std::size_t>(groups) * 5 * c);
+#pragma omp parallel for schedule(static) if (rows * channels > kParallelFrom)
+  for (std::int64_t g = 0; g < groups; ++g) {
+    float* own = parts.data() + static_cast<std::size_t>(g) * 5 * c;
+    const std::int64_t first = g * kRows;
+    sum_rows(x + first * channels, std::min(kRows, rows - first), channels,
+             {own, own + c, own + 2 * c, own + 3 * c, own + 4 * c});
+  }
+  for (std::int64_t g = 0; g < groups; ++g) {
+    const float* own = parts.data() + static_cast<std::size_t>(g) * 5 * c;
+    for (std::size_t k = 0; k < c; ++k) {
+      to.min[k] = std::min(to.min[k], own[k]);
+      to.max[k] = std::max(to.max[k], own[c + k]);
+      to.sum[k] += static_cast<double>(own[2 * c + k]);
+      to.magnitudes[k] += static_cast<double>(own[3 * c + k]);
+      to.squares[k] += static_cast<double>(own[4 * c + k]);
     }
   }
 }
@@ -124,6 +209,26 @@ void Summary::merge(const Summary& other) {
   sum += other.sum;
   sum_of_squares += other.sum_of_squares;
   sum_of_magnitudes += other.sum_of_magnitudes;
+}
+
+void add_channels(const float* x, std::int64_t outer, std::int64_t channels, std::int64_t inner,
+                  const ChannelTotals& to) {
+  if (inner == 1) return add_innermost(x, outer, channels, to);
+    // Each channel is summed by one thread, in order.
+#pragma omp parallel for schedule(static) if (outer * inner * channels > kParallelFrom)
+  for (std::int64_t k = 0; k < channels; ++k) {
+    for (std::int64_t o = 0; o < outer; ++o) {
+      const float* row = x + (o * channels + k) * inner;
+      for (std::int64_t i = 0; i < inner; i += kChunk) {
+        const Part p = part_of(row + i, std::min(kChunk, inner - i));
+        to.min[k] = std::min(to.min[k], p.min);
+        to.max[k] = std::max(to.max[k], p.max);
+        to.sum[k] += static_cast<double>(p.sum);
+        to.magnitudes[k] += static_cast<double>(p.magnitudes);
+        to.squares[k] += static_cast<double>(p.squares);
+      }
+    }
+  }
 }
 
 Summary summarize(const float* x, std::int64_t n) {
@@ -166,8 +271,6 @@ void Histogram::add(const float* x, std::int64_t n, float min, float max) {
   if (width_ == 0) width_ = needed;
   widen(needed);
   const auto inverse = static_cast<float>(1.0 / width_);
-  const auto offset = static_cast<std::int32_t>(counts_.size() / 2);
-  const auto last = static_cast<std::int32_t>(counts_.size()) - 1;
   const std::size_t bins = counts_.size();
   // 2^31 numbers at a time: the threads' own counts have 32 bits.
   constexpr std::int64_t kMost = std::int64_t{1} << 31;
@@ -175,13 +278,15 @@ void Histogram::add(const float* x, std::int64_t n, float min, float max) {
     const std::int64_t end = std::min(n, begin + kMost);
 #pragma omp parallel if (end - begin > kParallelFrom)
     {
-      std::vector<std::uint32_t> own(bins);
+      std::vector<std::uint32_t> own(kTables * (bins + 1));
       const std::int64_t share = (end - begin + omp_get_num_threads() - 1) / omp_get_num_threads();
       const std::int64_t from = std::min(end, begin + omp_get_thread_num() * share);
       const std::int64_t to = std::min(end, from + share);
-      count_into(x + from, to - from, inverse, offset, last, own.data());
+      count_into(x + from, to - from, inverse, static_cast<std::int32_t>(bins), own.data());
 #pragma omp critical(compressor_histogram)
-      for (std::size_t i = 0; i < bins; ++i) counts_[i] += own[i];
+      for (std::size_t t = 0; t < kTables; ++t) {
+        for (std::size_t i = 0; i < bins; ++i) counts_[i] += own[t * (bins + 1) + i];
+      }
     }
   }
 }

@@ -18,6 +18,15 @@ struct Summary {
 };
 Summary summarize(const float* x, std::int64_t n);
 
+/// By channel, [C] each.
+struct ChannelTotals {
+  float *min, *max;
+  double *sum, *magnitudes, *squares;  ///< sums of x, |x| and x^2
+};
+/// Adds x [outer, channels, inner] to what was there.
+void add_channels(const float* x, std::int64_t outer, std::int64_t channels, std::int64_t inner,
+                  const ChannelTotals& to);
+
 /// Counts of numbers in bins of one width, bin i from i * width to (i + 1) * width, as many below zero as
 /// above. Widening by powers of two puts two bins into one: no count is lost, and zero stays an edge.
 class Histogram {

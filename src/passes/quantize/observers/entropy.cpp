@@ -24,30 +24,45 @@ std::vector<double> magnitudes(const ValueStatistics& seen) {
   return bins;
 }
 
-double divergence(const std::vector<double>& bins, std::size_t i, std::size_t levels, double beyond) {
-  double divergence = 0;
-  double total = 0;
-  for (std::size_t k = 0; k < i; ++k) total += bins[k];
-  const double inside = total;
-  total += beyond;
+/// Sums over the first i bins, so that a threshold costs as many logarithms as there are levels.
+struct Sums {
+  std::vector<double> counts, filled, information;  ///< sum of n, of n > 0, of n log n
+  explicit Sums(const std::vector<double>& bins) {
+    for (std::vector<double>* list : {&counts, &filled, &information}) list->assign(bins.size() + 1, 0);
+    for (std::size_t i = 0; i < bins.size(); ++i) {
+      counts[i + 1] = counts[i] + bins[i];
+      filled[i + 1] = filled[i] + (bins[i] > 0 ? 1 : 0);
+      information[i + 1] = information[i] + (bins[i] > 0 ? bins[i] * std::log(bins[i]) : 0);
+    }
+  }
+};
+
+/// With n a bin's count, T all that was seen and Q a level's share of each of its bins:
+/// sum n/T log(n/T / Q) = (sum n log n - sum over levels of (sum n) log(T Q)) / T, and the last bin's own
+/// term.
+double divergence(const std::vector<double>& bins, const Sums& sums, std::size_t i, std::size_t levels,
+                  double beyond) {
+  const double inside = sums.counts[i];
+  const double total = inside + beyond;
   if (inside <= 0 || total <= 0) return HUGE_VAL;
+  double divergence = 0;
+  double last = std::log(total * 1e-12);  // log(T Q) of the last bin; Q of an empty one is next to nothing
   for (std::size_t level = 0; level < levels; ++level) {
     const std::size_t from = level * i / levels;
     const std::size_t to = (level + 1) * i / levels;
-    double sum = 0;
-    std::size_t filled = 0;
-    for (std::size_t k = from; k < to; ++k) {
-      sum += bins[k];
-      filled += bins[k] > 0 ? 1 : 0;
-    }
-    for (std::size_t k = from; k < to; ++k) {
-      const double p = (bins[k] + (k + 1 == i ? beyond : 0)) / total;
-      if (p <= 0) continue;
-      const double q = bins[k] > 0 ? sum / static_cast<double>(filled) / inside : 1e-12;
-      divergence += p * std::log(p / q);
-    }
+    const double sum = sums.counts[to] - sums.counts[from];
+    const double filled = sums.filled[to] - sums.filled[from];
+    if (filled <= 0) continue;
+    const double share = std::log(total * sum / filled / inside);
+    divergence += sums.information[to] - sums.information[from] - sum * share;
+    if (to == i && bins[i - 1] > 0) last = share;
   }
-  return divergence;
+  if (beyond > 0) {
+    const double own = bins[i - 1];
+    const double all = own + beyond;
+    divergence += all * (std::log(all) - last) - (own > 0 ? own * (std::log(own) - last) : 0);
+  }
+  return divergence / total;
 }
 
 ValueRange range(const ValueStatistics& seen, const ObserverSettings& settings) {
@@ -58,11 +73,12 @@ ValueRange range(const ValueStatistics& seen, const ObserverSettings& settings) 
   if (last <= levels) return {seen.all.min, seen.all.max};
   std::vector<double> beyond(last + 1);
   for (std::size_t i = last; i-- > 0;) beyond[i] = beyond[i + 1] + bins[i];
+  const Sums sums(bins);
   double best = HUGE_VAL;
   std::size_t at = last;
   const std::size_t step = std::max<std::size_t>(1, last / 512);
   for (std::size_t i = levels; i <= last; i += step) {
-    const double d = divergence(bins, i, levels, beyond[i]);
+    const double d = divergence(bins, sums, i, levels, beyond[i]);
     if (d >= best) continue;
     best = d;
     at = i;
