@@ -13,7 +13,10 @@ endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2")
 
 option(COMPRESSOR_WERROR "warnings are errors" ON)
-option(COMPRESSOR_SANITIZE "address and undefined behaviour sanitizers" OFF)
+set(COMPRESSOR_SANITIZE "" CACHE STRING "sanitizers, as in -fsanitize=: address,undefined or thread; empty for none")
+if(COMPRESSOR_SANITIZE STREQUAL "ON")
+  set(COMPRESSOR_SANITIZE address,undefined)
+endif()
 
 find_program(CCACHE ccache)
 if(CCACHE)
@@ -33,7 +36,7 @@ target_compile_options(compressor_flags INTERFACE
   $<$<BOOL:${COMPRESSOR_WERROR}>:-Werror>)
 if(COMPRESSOR_SANITIZE)
   target_compile_options(compressor_flags INTERFACE
-    -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+    -fsanitize=${COMPRESSOR_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
     -Wno-maybe-uninitialized)  # with sanitizers GCC 12 sees it in the standard library's regex
-  target_link_options(compressor_flags INTERFACE -fsanitize=address,undefined)
+  target_link_options(compressor_flags INTERFACE -fsanitize=${COMPRESSOR_SANITIZE})
 endif()
