@@ -29,6 +29,42 @@ void each_stretch(std::int64_t all, std::int64_t sample, const Excerpt& excerpt,
   if (last > all) visit(std::int64_t{0}, last - all);
 }
 
+/// Columns of several samples side by side: one large product is faster than many small ones.
+class Gathered {
+ public:
+  using Visit = std::function<void(std::int64_t n, const float* data)>;
+  Gathered(std::int64_t k, std::int64_t room, Visit visit) : k_(k), room_(room), visit_(std::move(visit)) {}
+
+  /// columns [k, n]
+  void add(const float* columns, std::int64_t n) {
+    if (held_ + n > room_) flush();
+    if (n * 2 > room_) return visit_(n, columns);
+    pieces_.emplace_back(columns, columns + k_ * n);
+    held_ += n;
+  }
+  void flush() {
+    if (pieces_.size() == 1) visit_(held_, pieces_[0].data());
+    if (pieces_.size() > 1) {
+      std::vector<float> all(static_cast<std::size_t>(k_ * held_));
+      std::int64_t before = 0;
+      for (const std::vector<float>& piece : pieces_) {
+        const std::int64_t n = static_cast<std::int64_t>(piece.size()) / k_;
+        for (std::int64_t i = 0; i < k_; ++i)
+          std::copy_n(piece.data() + i * n, n, all.data() + i * held_ + before);
+        before += n;
+      }
+      visit_(held_, all.data());
+    }
+    pieces_.clear();
+    held_ = 0;
+  }
+
+ private:
+  std::int64_t k_, room_, held_ = 0;
+  Visit visit_;
+  std::vector<std::vector<float>> pieces_;
+};
+
 void conv_blocks(const Node& node, const Tensor& x, const Dims& weight, const LayerRow& row,
                  const std::function<void(const InputBlock&)>& visit, const Excerpt& excerpt) {
   SymDims kernel;
@@ -37,21 +73,23 @@ void conv_blocks(const Node& node, const Tensor& x, const Dims& weight, const La
       fix(node, read_window(node, weight.size() - 2, kernel), std::span(x.shape).subspan(2));
   const std::int64_t places = w.out_plane();
   const std::int64_t channels = weight[1];
-  const std::int64_t step = std::clamp<std::int64_t>(kBlock / row.k, 1, places);
-  std::vector<float> columns(static_cast<std::size_t>(row.k * step));
+  const std::int64_t step = std::max<std::int64_t>(1, kBlock / row.k);
   const BytesView view = x.bytes.view();
   const auto* image = reinterpret_cast<const float*>(view.data());
-  for (std::int64_t n = 0; n < x.shape[0]; ++n) {
-    for (std::int64_t g = 0; g < row.groups; ++g) {
+  std::vector<float> columns(static_cast<std::size_t>(row.k * std::min(step, places)));
+  for (std::int64_t g = 0; g < row.groups; ++g) {
+    Gathered gathered(row.k, step, [&](std::int64_t n, const float* data) { visit({g, n, data, false}); });
+    for (std::int64_t n = 0; n < x.shape[0]; ++n) {
       const float* plane = image + (n * row.groups + g) * channels * w.in_plane();
       each_stretch(places, n, excerpt, [&](std::int64_t from, std::int64_t to) {
         for (std::int64_t first = from; first < to; first += step) {
           const std::int64_t last = std::min(to, first + step);
           to_columns(w, plane, channels, first, last, columns.data());
-          visit({g, last - first, columns.data(), false});
+          gathered.add(columns.data(), last - first);
         }
       });
     }
+    gathered.flush();
   }
 }
 

@@ -14,7 +14,7 @@
 namespace compressor::quantize {
 
 struct MeasureOptions {
-  int stages = 8;  ///< at most so many passes over the samples, unless memory asks for more
+  int stages = 4;  ///< at most so many passes over the samples, unless memory asks for more
   std::uint64_t max_memory =
       0;  ///< bytes of second moments that are held at once; 0: as much as one gigabyte
 };
