@@ -90,7 +90,7 @@ void measure(const Model& before, const Model& after, const DataOptions& data, c
   }
   report.metrics.emplace_back("samples", static_cast<double>(second.samples));
   if (same_data) {
-    report.warnings.push_back(
+    report.warnings.emplace_back(
         "the data that the change was made with was also used to measure it; give other data by "
         "--eval-data");
   }

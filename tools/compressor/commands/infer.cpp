@@ -141,7 +141,7 @@ class Infer : public Command {
     };
     if (!used(name)) return name;
     for (int i = 1;; ++i) {
-      const std::string other = fmt::format("{}#{}", name, i);
+      std::string other = fmt::format("{}#{}", name, i);
       if (!used(other)) return other;
     }
   }
