@@ -11,10 +11,10 @@ namespace {
 ValueRange least_error(const ValueStatistics& seen, const ObserverSettings& settings) {
   ValueRange best{seen.all.min, seen.all.max};
   double least = HUGE_VAL;
+  const GridError grid_error(seen, settings);
   for (const char* name : {"minmax", "percentile", "entropy", "mse"}) {
     const ValueRange r = observer_of(name).range(seen, settings);
-    const double error =
-        grid_error(seen, static_cast<double>(r.low), static_cast<double>(r.high), settings.levels);
+    const double error = grid_error(static_cast<double>(r.low), static_cast<double>(r.high));
     if (error >= least) continue;
     least = error;
     best = r;
@@ -45,8 +45,10 @@ Calibration calibrate(const Model& model, const std::vector<std::string>& values
       throw Error::model("value '{}' holds {} numbers that are not finite on the calibration data",
                          value->name(), s.all.not_finite);
     }
+    ObserverSettings of_value = settings;
+    of_value.through = curve_behind(*value);
     result.ranges[value->name()] =
-        observer == "auto" ? least_error(s, settings) : observer_of(observer).range(s, settings);
+        observer == "auto" ? least_error(s, of_value) : observer_of(observer).range(s, of_value);
     std::vector<float>& means = result.channel_means[value->name()];
     for (const double sum : s.channel_sum) means.push_back(static_cast<float>(sum / s.channel_count));
   }

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "builder.h"
 #include "compressor/base/random.h"
 
 namespace compressor::quantize {
@@ -75,7 +76,7 @@ TEST(Observer, MseIsNoWorseThanAnyOtherRange) {
     for (const char* other : {"minmax", "percentile", "entropy"}) {
       EXPECT_LE(best, 1.05 * error(observer_of(other).range(s, settings))) << other << " at " << levels;
     }
-    const double estimate = grid_error(s, -4, 4, levels);
+    const double estimate = GridError(s, settings)(-4, 4);
     EXPECT_NEAR(estimate, measured_error(x, -4, 4, levels), 0.1 * estimate);
   }
 }
@@ -88,6 +89,50 @@ TEST(Observer, EntropyCutsALongTail) {
   const ValueRange r = observer_of("entropy").range(s, {});
   EXPECT_LT(r.high, 0.8F * s.all.max);
   EXPECT_GT(r.high, 3.0F);
+}
+
+TEST(Observer, ErrorsAreWeighedBehindTheFunctionThatReadsTheValue) {
+  build::Net net(13);
+  const auto x = net.input("x", {1, 4});
+  const auto gate = net.sigmoid(x);
+  net.output(net.op("Mul", {gate, x}));
+  const Model model = net.done();
+  const Value& value = *model.graph->inputs()[0];
+  const Curve silu = curve_behind(value);
+  ASSERT_NE(silu, nullptr);
+  EXPECT_NEAR(silu(2), 2 / (1 + std::exp(-2.0)), 1e-12);
+  // Most of the range lies where SiLU is flat.
+  auto numbers = normal(50000, false);
+  for (std::size_t i = 0; i < numbers.size(); i += 10) numbers[i] = -60 + numbers[i];
+  const ValueStatistics s = seen(numbers);
+  const ValueRange plain = observer_of("mse").range(s, {});
+  const ValueRange behind = observer_of("mse").range(s, {.through = silu});
+  EXPECT_LT(plain.low, -50);
+  EXPECT_GT(behind.low, -10);
+  const auto error = [&](const ValueRange& r) {
+    const double step = (static_cast<double>(r.high) - static_cast<double>(r.low)) / 255;
+    double sum = 0;
+    for (const float v : numbers) {
+      const double q = std::round(std::clamp(static_cast<double>(v), static_cast<double>(r.low),
+                                             static_cast<double>(r.high)) /
+                                  step) *
+                       step;
+      sum += std::pow(silu(static_cast<double>(v)) - silu(q), 2);
+    }
+    return sum;
+  };
+  EXPECT_LT(10 * error(behind), error(plain));
+}
+
+TEST(Observer, NoFunctionWhereSomeReadTheValueAsItIs) {
+  build::Net net(13);
+  const auto x = net.input("x", {1, 4});
+  const auto gate = net.sigmoid(x);
+  net.output(net.op("Mul", {gate, x}));
+  net.output(net.op("Neg", {x}));
+  const Model model = net.done();
+  EXPECT_EQ(curve_behind(*model.graph->inputs()[0]), nullptr);
+  EXPECT_EQ(curve_behind(*model.graph->outputs()[0]), nullptr);
 }
 
 TEST(Observer, UnknownNameIsAUsageError) {
