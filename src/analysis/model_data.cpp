@@ -75,6 +75,22 @@ void check_picture(const Value& input, const Preprocess& preprocess, const Image
       input.name(), shape_text(input), channels);
 }
 
+std::uint64_t bytes_of(const Executor::Feeds& feeds) {
+  std::uint64_t bytes = 0;
+  for (const auto& [name, value] : feeds) bytes += value.tensor.byte_size();
+  return bytes;
+}
+
+/// Of what is true of the samples: masks are as large as pictures.
+std::uint64_t bytes_of(const Batch& batch) {
+  std::uint64_t bytes = 0;
+  for (const BatchItem& item : batch.items) {
+    if (item.truth.mask) bytes += item.truth.mask->pixels.size();
+    if (item.truth.target) bytes += item.truth.target->byte_size();
+  }
+  return bytes;
+}
+
 }  // namespace
 
 std::vector<const Value*> open_inputs(const Model& model) {
@@ -180,16 +196,33 @@ void ModelData::carry(Executor::Feeds& feeds, bool begins) const {
 }
 
 void ModelData::each(const Visit& visit) const {
+  if (complete_) {
+    for (const Kept& k : kept_) visit(k.feeds, k.batch, k.rows);
+    return;
+  }
+  kept_.clear();
+  std::uint64_t held = 0;
+  bool fits = keep_ > 0;
   loader_->start();
   std::optional<std::int64_t> sequence;
-  while (const std::optional<Batch> batch = loader_->next()) {
+  while (std::optional<Batch> batch = loader_->next()) {
     Executor::Feeds feeds = feeds_of(*batch);
     if (!states_.empty()) carry(feeds, sequence != batch->items.front().sequence);
     sequence = batch->items.front().sequence;
     std::int64_t rows = batch->size();
     if (options_.fill_last) rows = options_.batch;
     visit(feeds, *batch, rows);
+    if (!fits) continue;
+    batch->inputs.clear();  // the feeds have them
+    held += bytes_of(feeds) + bytes_of(*batch);
+    fits = held <= keep_;
+    if (fits) {
+      kept_.push_back({feeds, std::move(*batch), rows});
+    } else {
+      kept_.clear();
+    }
   }
+  complete_ = fits;
 }
 
 Samples ModelData::samples() const {

@@ -13,14 +13,6 @@ namespace {
 // std::regex recurses once per character.
 constexpr std::size_t kLongestName = 4096;
 
-std::string subject(const Node& node) {
-  if (!node.name().empty()) return node.name();
-  for (const Value* output : node.outputs()) {
-    if (output) return output->name();
-  }
-  return "";
-}
-
 std::vector<std::string> lines_of(const std::string& path) {
   std::ifstream file(path);
   if (!file) throw Error::io("{}: cannot read the patterns that '@{}' asks for", path, path);
@@ -34,6 +26,29 @@ std::vector<std::string> lines_of(const std::string& path) {
 }
 
 }  // namespace
+
+std::string name_for_patterns(const Node& node) {
+  if (!node.name().empty()) return node.name();
+  for (const Value* output : node.outputs()) {
+    if (output) return output->name();
+  }
+  return "";
+}
+
+std::string pattern_for(const Node& node) {
+  std::string pattern = "^";
+  for (const char c : name_for_patterns(node)) {
+    if (std::string_view("\\^$.|?*+()[]{}").find(c) != std::string_view::npos) pattern += '\\';
+    pattern += c;
+  }
+  return pattern + "$";
+}
+
+NodeFilter NodeFilter::without(std::set<std::string> labels) const {
+  NodeFilter copy = *this;
+  copy.left_out_.merge(std::move(labels));
+  return copy;
+}
 
 void NodeFilter::add(std::vector<Pattern>& list, const std::vector<std::string>& patterns) {
   for (const std::string& text : patterns) {
@@ -63,11 +78,12 @@ NodeFilter::NodeFilter(const std::vector<std::string>& include, const std::vecto
 
 bool NodeFilter::Pattern::matches(const Node& node) const {
   if (!op.empty()) return node.op() == op || node.domain() + "." + node.op() == op;
-  const std::string name = subject(node).substr(0, kLongestName);
+  const std::string name = name_for_patterns(node).substr(0, kLongestName);
   return std::regex_search(name, expression);
 }
 
 bool NodeFilter::matches(const Node& node) const {
+  if (!left_out_.empty() && left_out_.contains(node.label())) return false;
   const auto hit = [&](const Pattern& pattern) { return pattern.matches(node); };
   if (!include_.empty() && std::none_of(include_.begin(), include_.end(), hit)) return false;
   return std::none_of(exclude_.begin(), exclude_.end(), hit);
@@ -82,7 +98,7 @@ void NodeFilter::check_against(const Model& model) const {
     for (const Node& node : graph.nodes()) {
       std::erase_if(open, [&](const Pattern* pattern) { return pattern->matches(node); });
       words.push_back(node.op());
-      if (!open.empty()) words.push_back(subject(node));
+      if (!open.empty()) words.push_back(name_for_patterns(node));
     }
   });
   if (open.empty()) return;

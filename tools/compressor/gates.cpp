@@ -105,14 +105,16 @@ void measure(const Model& before, const Model& after, const DataOptions& data, c
 
 }  // namespace
 
-PassContext::Batches calibration_batches(const Model& model, const DataOptions& data, std::uint64_t seed) {
+PassContext::Batches calibration_batches(const Model& model, const DataOptions& data, std::uint64_t seed,
+                                         std::uint64_t keep) {
   const std::shared_ptr<const Dataset> set = data.open("train");
   LoaderOptions options = data.loader_options();
   if (!data.samples.is_set()) options.samples = std::min(kCalibrationSamples, set->size());
   options.batch = 32;
   options.shuffle = true;
   options.seed = seed;
-  const auto inputs = std::make_shared<const ModelData>(model, *set, data.preprocessing(), options);
+  const auto inputs = std::make_shared<ModelData>(model, *set, data.preprocessing(), options);
+  inputs->keep(keep);
   return [set, inputs](const std::function<void(const PassContext::Inputs&)>& visit) {
     inputs->each([&](const Executor::Feeds& feeds, const Batch&, std::int64_t) {
       PassContext::Inputs batch;

@@ -9,8 +9,10 @@
 
 namespace compressor::cli {
 
-/// Samples of --data as a pass sees them. `model` and the result's own data live as long as it does.
-PassContext::Batches calibration_batches(const Model& model, const DataOptions& data, std::uint64_t seed);
+/// Samples of --data as a pass sees them. `model` and the result's own data live as long as it does. `keep`:
+/// bytes of them that may be held in memory from one pass over them to the next.
+PassContext::Batches calibration_batches(const Model& model, const DataOptions& data, std::uint64_t seed,
+                                         std::uint64_t keep = 0);
 
 /// Measures `before` and `after` as the options ask, adds numbers and warnings to the report. `same`: the
 /// change claims to keep outputs. `calibrated`: --data was used to make `after`. Throws Error::gate when a

@@ -28,6 +28,9 @@ class ModelData {
   using Visit = std::function<void(const Executor::Feeds& feeds, const Batch& batch, std::int64_t rows)>;
   /// Once through the data; the same batches each time.
   void each(const Visit& visit) const;
+  /// Holds the batches of the next pass in memory if they take no more than so many bytes, so that later
+  /// passes read and prepare nothing.
+  void keep(std::uint64_t bytes) { keep_ = bytes; }
   /// The same for whoever only wants feeds, as often as wanted.
   Samples samples() const;
 
@@ -39,6 +42,11 @@ class ModelData {
   std::int64_t skipped() const;
 
  private:
+  struct Kept {
+    Executor::Feeds feeds;
+    Batch batch;
+    std::int64_t rows = 0;
+  };
   Executor::Feeds feeds_of(const Batch& batch) const;
   bool is_state(const Value& input) const;
   void one_at_a_time(std::int64_t fixed);
@@ -49,6 +57,9 @@ class ModelData {
   LoaderOptions options_;
   std::vector<State> states_;
   std::unique_ptr<Loader> loader_;
+  std::uint64_t keep_ = 0;
+  mutable std::vector<Kept> kept_;  ///< whole where `complete_`
+  mutable bool complete_ = false;
 };
 
 /// Inputs that a caller must give: those without a default in the file.

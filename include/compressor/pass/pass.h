@@ -1,9 +1,11 @@
 // pass: what a compression pass is, what it is given, and what it says of its work.
 #pragma once
 
+#include <any>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -65,6 +67,9 @@ class PassContext {
   /// Goes through the samples of --data, batch by batch, inputs by name; as often as it is called. Empty when
   /// no data was given.
   Batches batches;
+  /// What runs of passes on one model and its data leave for later runs on the same, by name: statistics that
+  /// do not depend on which layers are chosen. Null where nothing is to be kept.
+  std::shared_ptr<std::map<std::string, std::any>> findings;
   /// Called now and then with a short text and a share in [0, 1]; may be empty.
   std::function<void(const std::string& what, double share)> progress;
 
@@ -91,6 +96,9 @@ class Pass : public Options {
   virtual bool explains() const { return false; }
   /// True when run() measures on PassContext::batches where they are given.
   virtual bool reads_data() const { return false; }
+  /// What a LayerRecord's action is for a layer that was changed and could be left out alone by the filter;
+  /// empty where layers cannot be chosen one by one.
+  virtual std::string layer_action() const { return ""; }
   /// Rewrites the model. On an exception the model is in an unspecified state and must be dropped.
   virtual void run(Model& model, PassContext& context) = 0;
 };

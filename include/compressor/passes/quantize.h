@@ -27,6 +27,7 @@ class Quantize : public Pass {
     return ((*mode == "auto" || *mode == "static") && !ranges.is_set()) ||
            (*mode == "dynamic" && smooth.is_set()) || (*mode == "weight-only" && *rounding != "nearest");
   }
+  std::string layer_action() const override { return "quantized"; }
   void check() const override;
   void run(Model& model, PassContext& context) override;
 

@@ -2,8 +2,11 @@
 #include "passes/quantize/calibrate.h"
 
 #include <cmath>
+#include <set>
+#include <span>
 
 #include "compressor/base/error.h"
+#include "compressor/base/hash.h"
 
 namespace compressor::quantize {
 namespace {
@@ -21,6 +24,21 @@ ValueRange least_error(const ValueStatistics& seen, const ObserverSettings& sett
   }
   return best;
 }
+
+/// Of the constants of the main graph: what values hold depends on them and on the nodes.
+std::string fingerprint(const Model& model) {
+  Hasher hasher;
+  for (const Value* v : model.graph->initializers()) {
+    hasher.update(std::as_bytes(std::span(v->name())));
+    hasher.update(v->initializer()->bytes.view().bytes());
+  }
+  return hasher.hex();
+}
+
+struct Known {
+  Calibration seen;
+  std::set<std::string, std::less<>> asked;  ///< values without samples have no range
+};
 
 }  // namespace
 
@@ -53,6 +71,27 @@ Calibration calibrate(const Model& model, const std::vector<std::string>& values
     for (const double sum : s.channel_sum) means.push_back(static_cast<float>(sum / s.channel_count));
   }
   return result;
+}
+
+Calibration calibrate_once(const Model& model, const std::vector<std::string>& values, const Samples& samples,
+                           const std::string& observer, const ObserverSettings& settings,
+                           std::uint64_t max_memory, std::map<std::string, std::any>* findings) {
+  if (!findings) return calibrate(model, values, samples, observer, settings, max_memory);
+  std::any& entry = (*findings)[fmt::format("quantize.calibration {} {} {} {}", observer, settings.levels,
+                                            settings.percentile, fingerprint(model))];
+  if (!entry.has_value()) entry = Known();
+  auto& known = *std::any_cast<Known>(&entry);
+  std::vector<std::string> fresh;
+  for (const std::string& name : values) {
+    if (!known.asked.contains(name)) fresh.push_back(name);
+  }
+  if (fresh.empty() && known.seen.batches > 0) return known.seen;
+  Calibration more = calibrate(model, fresh, samples, observer, settings, max_memory);
+  known.asked.insert(fresh.begin(), fresh.end());
+  known.seen.batches = more.batches;
+  known.seen.ranges.merge(more.ranges);
+  known.seen.channel_means.merge(more.channel_means);
+  return known.seen;
 }
 
 }  // namespace compressor::quantize

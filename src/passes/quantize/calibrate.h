@@ -1,6 +1,8 @@
 // calibrate: runs a model on samples and chooses a range for each value.
 #pragma once
 
+#include <any>
+
 #include "compressor/analysis/statistics.h"
 #include "passes/quantize/observer.h"
 
@@ -20,5 +22,11 @@ struct Calibration {
 Calibration calibrate(const Model& model, const std::vector<std::string>& values, const Samples& samples,
                       const std::string& observer, const ObserverSettings& settings,
                       std::uint64_t max_memory);
+
+/// The same, with what earlier runs left in `findings` for this very model and observer; only values that are
+/// new are measured. Null findings: everything is.
+Calibration calibrate_once(const Model& model, const std::vector<std::string>& values, const Samples& samples,
+                           const std::string& observer, const ObserverSettings& settings,
+                           std::uint64_t max_memory, std::map<std::string, std::any>* findings);
 
 }  // namespace compressor::quantize

@@ -194,9 +194,9 @@ quantize::Calibration calibrate_on(const Quantize& q, const Model& model,
   // Made inputs reach less far than real ones.
   const std::string observer = q.input_range.is_set() && !q.observer.is_set() ? "minmax" : *q.observer;
   quantize::Calibration seen =
-      quantize::calibrate(model, values, samples, observer,
-                          {.levels = 1 << bits(options.target.activation), .percentile = *q.percentile},
-                          static_cast<std::uint64_t>(*q.max_memory) << 20U);
+      quantize::calibrate_once(model, values, samples, observer,
+                               {.levels = 1 << bits(options.target.activation), .percentile = *q.percentile},
+                               static_cast<std::uint64_t>(*q.max_memory) << 20U, context.findings.get());
   context.note(fmt::format("calibrated on {} batches, observer {}", seen.batches, observer));
   return seen;
 }
