@@ -50,24 +50,13 @@ NodeFilter NodeFilter::without(std::set<std::string> labels) const {
   return copy;
 }
 
-void NodeFilter::add(std::vector<Pattern>& list, const std::vector<std::string>& patterns) {
+void NodeFilter::add(std::vector<NodePattern>& list, const std::vector<std::string>& patterns) {
   for (const std::string& text : patterns) {
-    if (text.empty()) throw Error::usage("pattern '': is empty, expected a regular expression or op:TYPE");
-    if (text.front() == '@') {
+    if (!text.empty() && text.front() == '@') {
       add(list, lines_of(text.substr(1)));
-      continue;
-    }
-    Pattern pattern{.text = text, .op = {}, .expression = {}};
-    if (text.starts_with("op:")) {
-      pattern.op = text.substr(3);
     } else {
-      try {
-        pattern.expression.assign(text, std::regex::ECMAScript);
-      } catch (const std::regex_error& e) {
-        throw Error::usage("pattern '{}': is not a regular expression ({})", text, e.what());
-      }
+      list.emplace_back(text);
     }
-    list.push_back(std::move(pattern));
   }
 }
 
@@ -76,36 +65,54 @@ NodeFilter::NodeFilter(const std::vector<std::string>& include, const std::vecto
   add(exclude_, exclude);
 }
 
-bool NodeFilter::Pattern::matches(const Node& node) const {
-  if (!op.empty()) return node.op() == op || node.domain() + "." + node.op() == op;
+NodePattern::NodePattern(const std::string& text) : text_(text) {
+  if (text.empty()) throw Error::usage("pattern '': is empty, expected a regular expression or op:TYPE");
+  if (text.starts_with("op:")) {
+    op_ = text.substr(3);
+    return;
+  }
+  try {
+    expression_.assign(text, std::regex::ECMAScript);
+  } catch (const std::regex_error& e) {
+    throw Error::usage("pattern '{}': is not a regular expression ({})", text, e.what());
+  }
+}
+
+bool NodePattern::matches(const Node& node) const {
+  if (!op_.empty()) return node.op() == op_ || node.domain() + "." + node.op() == op_;
   const std::string name = name_for_patterns(node).substr(0, kLongestName);
-  return std::regex_search(name, expression);
+  return std::regex_search(name, expression_);
 }
 
 bool NodeFilter::matches(const Node& node) const {
   if (!left_out_.empty() && left_out_.contains(node.label())) return false;
-  const auto hit = [&](const Pattern& pattern) { return pattern.matches(node); };
+  const auto hit = [&](const NodePattern& pattern) { return pattern.matches(node); };
   if (!include_.empty() && std::none_of(include_.begin(), include_.end(), hit)) return false;
   return std::none_of(exclude_.begin(), exclude_.end(), hit);
 }
 
-void NodeFilter::check_against(const Model& model) const {
-  std::vector<const Pattern*> open;
-  for (const Pattern& pattern : include_) open.push_back(&pattern);
-  for (const Pattern& pattern : exclude_) open.push_back(&pattern);
+void NodePattern::check_all(const std::vector<const NodePattern*>& patterns, const Model& model) {
+  std::vector<const NodePattern*> open = patterns;
   std::vector<std::string> words;
   model.each_graph([&](const Graph& graph) {
     for (const Node& node : graph.nodes()) {
-      std::erase_if(open, [&](const Pattern* pattern) { return pattern->matches(node); });
+      std::erase_if(open, [&](const NodePattern* pattern) { return pattern->matches(node); });
       words.push_back(node.op());
       if (!open.empty()) words.push_back(name_for_patterns(node));
     }
   });
   if (open.empty()) return;
-  const Pattern& pattern = *open.front();
+  const NodePattern& pattern = *open.front();
   const std::string suggestion =
-      pattern.op.empty() ? did_you_mean(pattern.text, words) : did_you_mean(pattern.op, words, "op:");
-  throw Error::usage("pattern '{}': matches no node of the model{}", pattern.text, suggestion);
+      pattern.op_.empty() ? did_you_mean(pattern.text_, words) : did_you_mean(pattern.op_, words, "op:");
+  throw Error::usage("pattern '{}': matches no node of the model{}", pattern.text_, suggestion);
+}
+
+void NodeFilter::check_against(const Model& model) const {
+  std::vector<const NodePattern*> patterns;
+  for (const NodePattern& pattern : include_) patterns.push_back(&pattern);
+  for (const NodePattern& pattern : exclude_) patterns.push_back(&pattern);
+  NodePattern::check_all(patterns, model);
 }
 
 }  // namespace compressor

@@ -63,6 +63,7 @@ std::string ModelCommand::check_paths() const {
 
 void ModelCommand::run(Terminal& terminal) {
   const auto start = Clock::now();
+  read_options();
   check();
   Report report;
   report.version = version();

@@ -23,6 +23,8 @@ class ModelCommand : public Command {
  protected:
   ModelCommand();
 
+  /// Reads options from a file, before anything else.
+  virtual void read_options() {}
   /// Throws Error::usage for options that do not go together, before anything is opened.
   virtual void check() const {}
   /// False when this run only explains.

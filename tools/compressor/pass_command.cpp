@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "compressor/base/threads.h"
+#include "compressor/pipeline/config.h"
 #include "compressor/pipeline/registry.h"
 #include "compressor/pipeline/run.h"
 #include "gates.h"
@@ -15,6 +16,7 @@ class PassCommand : public ModelCommand {
   explicit PassCommand(std::unique_ptr<Pass> pass) : pass_(std::move(pass)) {
     include(*pass_);
     add_output_sections();
+    include(config_);
     section("Selection", select_);
     section("Shapes", shape_);
     section("Work", work_);
@@ -32,7 +34,14 @@ class PassCommand : public ModelCommand {
     data_.check(data_.data->has_value() || gates_.eval_data->has_value());
     pass_->check();
     select_.filter();
+    check_layers(layers_, *pass_);
     set_threads(static_cast<int>(*work_.threads));
+  }
+  void read_options() override {
+    if (!*config_.config) return;
+    Config config = read_config(**config_.config);
+    apply_config(config, *this, {config_.config.name()});
+    layers_ = std::move(config.layers);
   }
   bool writes() const override { return !pass_->explains(); }
   std::map<std::string, std::vector<std::int64_t>> shapes(const Model& model) const override {
@@ -42,8 +51,7 @@ class PassCommand : public ModelCommand {
   void change(Model& model, Report& report, Terminal& terminal) override {
     PassContext context;
     context.seed = static_cast<std::uint64_t>(*work_.seed);
-    context.filter = select_.filter();
-    context.filter.check_against(model);
+    choose_layers(context, select_.filter(), layers_, model);
     context.input_shapes = shape_.shapes(model);
     context.progress = [&](const std::string& what, double share) { terminal.progress(what, share); };
     const bool has_data = data_.data->has_value();
@@ -62,7 +70,10 @@ class PassCommand : public ModelCommand {
     }
   }
 
-  std::optional<std::string> marks() const override { return options_mark(*this); }
+  std::optional<std::string> marks() const override {
+    const std::string text = options_mark(*this);
+    return layers_.empty() ? text : fmt::format("{} layers={}", text, layers_.text());
+  }
 
   std::vector<std::string> not_measured() const override {
     if (measured_) return {"speed was not measured"};
@@ -77,6 +88,8 @@ class PassCommand : public ModelCommand {
 
  private:
   std::unique_ptr<Pass> pass_;
+  ConfigOptions config_;
+  LayerSettings layers_;
   SelectOptions select_;
   ShapeOptions shape_;
   WorkOptions work_;

@@ -43,6 +43,8 @@ class OptionBase {
   virtual std::string range_text() const { return ""; }
   /// Parses one value; throws Error::usage "--name: found 'x', expected ...".
   virtual void parse(std::string_view value) = 0;
+  /// Takes the value of the same option of another owner, as if it were the default here.
+  virtual void inherit(const OptionBase& from) = 0;
   /// For shell completion: the value is a path.
   bool is_path() const { return path_; }
   /// One letter for a short flag ('o' for -o); 0 when there is none.
@@ -175,6 +177,11 @@ class Option : public OptionBase {
   }
   std::string range_text() const override { return range_ == Range{} ? "" : range_.to_string(); }
   std::string text() const override { return text_of(value_); }
+  void inherit(const OptionBase& from) override {
+    const auto* same = dynamic_cast<const Option*>(&from);
+    CHECK(same && from.name() == name(), "option '{}' cannot take the value of '{}'", name(), from.name());
+    value_ = same->value_;
+  }
   void parse(std::string_view text) override {
     if constexpr (std::is_same_v<T, std::vector<std::string>>) {
       if (!is_set()) value_.clear();

@@ -16,6 +16,22 @@ std::string name_for_patterns(const Node& node);
 /// A regular expression that finds this name and no other.
 std::string pattern_for(const Node& node);
 
+/// One pattern of a name: a regular expression that is searched in it, or `op:TYPE`.
+class NodePattern {
+ public:
+  /// Throws Error::usage for an empty or invalid one.
+  explicit NodePattern(const std::string& text);
+  const std::string& text() const { return text_; }
+  bool matches(const Node& node) const;
+  /// Throws Error::usage naming the first of these that matches no node of the model, bodies included.
+  static void check_all(const std::vector<const NodePattern*>& patterns, const Model& model);
+
+ private:
+  std::string text_;
+  std::string op_;  ///< for op:TYPE
+  std::regex expression_;
+};
+
 /// Patterns are regular expressions searched in the node's name (its first output's name when it has none),
 /// `op:TYPE`, or `@file` with one pattern a line.
 class NodeFilter {
@@ -31,14 +47,8 @@ class NodeFilter {
   bool empty() const { return include_.empty() && exclude_.empty() && left_out_.empty(); }
 
  private:
-  struct Pattern {
-    std::string text;
-    std::string op;  ///< for op:TYPE
-    std::regex expression;
-    bool matches(const Node& node) const;
-  };
-  static void add(std::vector<Pattern>& list, const std::vector<std::string>& patterns);
-  std::vector<Pattern> include_, exclude_;
+  static void add(std::vector<NodePattern>& list, const std::vector<std::string>& patterns);
+  std::vector<NodePattern> include_, exclude_;
   std::set<std::string> left_out_;
 };
 

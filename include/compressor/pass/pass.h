@@ -11,6 +11,7 @@
 
 #include "compressor/base/option.h"
 #include "compressor/graph/model.h"
+#include "compressor/pass/layer_settings.h"
 #include "compressor/pass/node_filter.h"
 
 namespace compressor {
@@ -56,6 +57,7 @@ class PassContext {
   std::uint64_t seed = 0;
   /// Nodes the user wants touched; everything by default.
   NodeFilter filter;
+  LayerSettings layers;  ///< options that are other for some layers; "exclude" is in the filter already
   std::map<std::string, std::vector<std::int64_t>> input_shapes;  ///< by --input-shape
   /// `carried`: state, input -> the output that is its value in the next batch; an input that is there too
   /// begins anew.
@@ -99,6 +101,8 @@ class Pass : public Options {
   /// What a LayerRecord's action is for a layer that was changed and could be left out alone by the filter;
   /// empty where layers cannot be chosen one by one.
   virtual std::string layer_action() const { return ""; }
+  /// The options that single layers may have another value of (PassContext::layers).
+  virtual std::vector<std::string> layer_options() const { return {}; }
   /// Rewrites the model. On an exception the model is in an unspecified state and must be dropped.
   virtual void run(Model& model, PassContext& context) = 0;
 };

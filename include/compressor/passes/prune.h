@@ -26,6 +26,7 @@ class Prune : public Pass {
   }
   std::string name() const override { return "prune"; }
   std::string summary() const override { return "remove channels, heads or layers, or set weights to zero"; }
+  std::vector<std::string> layer_options() const override { return {ratio.name()}; }
   void check() const override;
   bool explains() const override { return *explain; }
   void run(Model& model, PassContext& context) override;

@@ -28,6 +28,7 @@ class Quantize : public Pass {
            (*mode == "dynamic" && smooth.is_set()) || (*mode == "weight-only" && *rounding != "nearest");
   }
   std::string layer_action() const override { return "quantized"; }
+  std::vector<std::string> layer_options() const override;
   void check() const override;
   void run(Model& model, PassContext& context) override;
 

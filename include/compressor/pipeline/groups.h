@@ -52,6 +52,15 @@ struct SelectOptions : Options {
   NodeFilter filter() const { return {*include, *exclude}; }
 };
 
+/// Options from a file.
+struct ConfigOptions : Options {
+  Option<MaybeText> config{
+      *this, "config", std::nullopt,
+      "YAML or JSON file of options by name, with 'layers: {pattern: {option: value}}' for "
+      "single layers; flags go before it"};
+  ConfigOptions() { config.path().no_effect(); }
+};
+
 /// Shapes for inputs that leave them open.
 struct ShapeOptions : Options {
   Option<Texts> input_shape{

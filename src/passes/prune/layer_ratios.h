@@ -2,11 +2,9 @@
 #pragma once
 
 #include <optional>
-#include <regex>
 #include <string>
-#include <vector>
 
-#include "compressor/graph/graph.h"
+#include "compressor/pass/layer_settings.h"
 
 namespace compressor::prune {
 
@@ -14,17 +12,13 @@ namespace compressor::prune {
 /// searched in the node's name, or op:TYPE. The first match counts.
 class LayerRatios {
  public:
-  /// Empty path: no ratios. Throws Error::io or Error::usage naming the file and the line.
-  explicit LayerRatios(const std::string& path);
+  /// Of the file at `path`, or those of `settings` where it is empty. Throws Error::io or Error::usage naming
+  /// the file and the line.
+  LayerRatios(const std::string& path, const LayerSettings& settings);
   std::optional<double> of(const Node& node) const;
 
  private:
-  struct Entry {
-    std::string op;
-    std::regex expression;
-    double ratio = 0;
-  };
-  std::vector<Entry> entries_;
+  LayerSettings settings_;
 };
 
 }  // namespace compressor::prune

@@ -96,7 +96,7 @@ void Prune::run(Model& model, PassContext& context) {
   options.global = *scope == "global";
   std::tie(options.n, options.m) = pair_of("nm", *nm, ':');
   std::tie(options.block_out, options.block_in) = pair_of("block", *block, 'x');
-  const auto ratios = std::make_shared<const prune::LayerRatios>(*layers);
+  const auto ratios = std::make_shared<const prune::LayerRatios>(*layers, context.layers);
   options.ratio_of = [ratios](const Node& node) { return ratios->of(node); };
   prune::prune_by_zeroing(model, options, context);
 }

@@ -31,7 +31,7 @@ bool wanted(const ChannelGroup& group, const std::string& granularity) {
 class ChannelPruning {
  public:
   ChannelPruning(Model& model, const Prune& options, PassContext& context)
-      : model_(model), options_(options), context_(context), ratios_(*options.layers) {}
+      : model_(model), options_(options), context_(context), ratios_(*options.layers, context.layers) {}
 
   void run() {
     copies_ = untie_vectors(model_);

@@ -3,6 +3,7 @@
 
 #include "passes/quantize/calibrate.h"
 #include "passes/quantize/dynamic.h"
+#include "passes/quantize/layer_options.h"
 #include "passes/quantize/moments.h"
 #include "passes/quantize/prepare_channels.h"
 #include "passes/quantize/qoperator.h"
@@ -363,12 +364,20 @@ void Quantize::run(Model& model, PassContext& context) {
   check_equalize(*this, chosen, has_data);
   const quantize::ScalingOptions scaling{*equalize, *smooth, options.target.saturates ? 64.0 : 127.0};
   if (chosen != "static") quantize::scale_channels(model, scaling, look_at(context), context);
+  quantize::check_layers(*this, context.layers, chosen);
   if (chosen == "weight-only") {
-    WeightOnlyOptions o = weight_options(*this);
-    o.gptq = gptq;
-    if (gptq) o.samples = samples_of(context, "measuring");
-    o.measure.max_memory = static_cast<std::uint64_t>(*max_memory) << 20U;
-    return quantize::quantize_weights(model, o, context);
+    const auto with_rounding = [&](const Quantize& q) {
+      WeightOnlyOptions o = weight_options(q);
+      o.gptq = gptq;
+      if (gptq) o.samples = samples_of(context, "measuring");
+      o.measure.max_memory = static_cast<std::uint64_t>(*max_memory) << 20U;
+      return o;
+    };
+    return quantize::quantize_weights(model, with_rounding(*this), context,
+                                      [&](const Node& node) -> std::optional<WeightOnlyOptions> {
+                                        const auto own = quantize::own_options(*this, context.layers, node);
+                                        return own ? std::optional(with_rounding(*own)) : std::nullopt;
+                                      });
   }
   if (chosen == "dynamic")
     return quantize::quantize_dynamic(

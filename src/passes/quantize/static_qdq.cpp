@@ -16,6 +16,7 @@
 #include "compressor/base/error.h"
 #include "compressor/rewrite/rewriter.h"
 #include "compressor/rewrite/upgrade.h"
+#include "passes/quantize/layer_options.h"
 #include "passes/quantize/product_bias.h"
 #include "passes/simplify/rewrites.h"
 
@@ -47,7 +48,8 @@ class Inserter {
       const auto mean = options_.means.find(node->input(0)->name());
       const std::string text = quantize_node_weights(
           model_, *node, *spot, scales.at(node->input(0)),
-          mean == options_.means.end() ? std::span<const float>() : std::span(mean->second), options_);
+          mean == options_.means.end() ? std::span<const float>() : std::span(mean->second),
+          with_clip(options_, context_.layers, *node));
       context_.done(*node, "quantized", text);
     }
     for (const Value* v : plan.activations) wrap(*v, scales.at(v));

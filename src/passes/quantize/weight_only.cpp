@@ -28,10 +28,17 @@ std::string granularity_text(const WeightOnlyOptions& options, const Grid& grid)
   return fmt::format("groups of {}", size);
 }
 
+struct Job {
+  const PrunableWeight* weight = nullptr;
+  Grid grid;
+  WeightOnlyOptions options;
+};
+
 class WeightOnly {
  public:
-  WeightOnly(Model& model, const WeightOnlyOptions& options, PassContext& context)
-      : model_(model), options_(options), context_(context) {
+  WeightOnly(Model& model, const WeightOnlyOptions& options, const WeightOnlyOptionsOf& options_of,
+             PassContext& context)
+      : model_(model), shared_(options), options_of_(options_of), context_(context) {
     model.each_graph([&](Graph& graph) { graphs_.emplace(&graph, &graph); });
   }
 
@@ -41,13 +48,14 @@ class WeightOnly {
     const std::int64_t already = context_.result.skipped;
     std::vector<const PrunableWeight*> able;
     for (const PrunableWeight& weight : weights) {
+      options_ = options_for(weight);
       if (const std::string why = refusal(weight, grid_of(weight)); why.empty()) {
         able.push_back(&weight);
       } else {
         skip(weight, why);
       }
     }
-    if (options_.gptq) layers_.emplace(model_, able, options_.samples, options_.measure);
+    if (shared_.gptq) layers_.emplace(model_, able, shared_.samples, shared_.measure);
     for (std::size_t i = 0; i < able.size(); ++i) {
       if (context_.progress)
         context_.progress(able[i]->source->name(), static_cast<double>(i) / static_cast<double>(able.size()));
@@ -59,7 +67,10 @@ class WeightOnly {
     if (context_.result.done == 0) throw Error::target("nothing can be quantized: {}", why_nothing());
     context_.result.changed = true;
     raise_opset();  // before nodes come in that are written for the new one
-    for (const auto& [weight, grid] : jobs_) store(*weight, grid);
+    for (const Job& job : jobs_) {
+      options_ = job.options;
+      store(*job.weight, job.grid);
+    }
     finish();
   }
 
@@ -83,6 +94,7 @@ class WeightOnly {
   }
 
   void quantize(const PrunableWeight& weight) {
+    options_ = options_for(weight);
     Grid grid = grid_of(weight);
     const Fit found = fit(weight.tensor, grid.blocks, options_.fit);
     if (!found.finite) return skip(weight, "holds infinite values or values that are no numbers");
@@ -96,7 +108,9 @@ class WeightOnly {
     weight.tensor.bytes.drop();
     describe(weight, grid, loss, rounded);
     opset_ = std::max(opset_, codec::opset_needed(options_.storage, grid));
-    jobs_.emplace_back(&weight, std::move(grid));
+    const bool has_small_type = options_.storage == Storage::kQdq || options_.storage == Storage::kBlocked;
+    small_types_ = small_types_ || (has_small_type && bits(options_.code) < 8);
+    jobs_.push_back({&weight, std::move(grid), options_});
     ++context_.result.done;
   }
 
@@ -128,6 +142,11 @@ class WeightOnly {
       sum += miss * miss;
     }
     return sum;
+  }
+
+  WeightOnlyOptions options_for(const PrunableWeight& weight) const {
+    if (!options_of_) return shared_;
+    return options_of_(*weight.readers.front().node).value_or(shared_);
   }
 
   std::string refusal(const PrunableWeight& weight, const Grid& grid) {
@@ -227,10 +246,8 @@ class WeightOnly {
   }
 
   void finish() {
-    if (options_.storage != Storage::kPortable && bits(options_.code) < 8 &&
-        options_.storage != Storage::kMatMulNBits)
-      raise_ir(model_, 10);  // the first that knows types of 4 bits
-    raise_ir(model_, 4);     // constants that are no inputs of the graph
+    if (small_types_) raise_ir(model_, 10);  // the first that knows types of 4 bits
+    raise_ir(model_, 4);                     // constants that are no inputs of the graph
     if (inputs_ > 0)
       context_.note(fmt::format(
           "{} weights were inputs of the graph too; callers cannot replace them any more", inputs_));
@@ -242,11 +259,14 @@ class WeightOnly {
   }
 
   Model& model_;
-  const WeightOnlyOptions& options_;
+  const WeightOnlyOptions& shared_;
+  const WeightOnlyOptionsOf& options_of_;
+  WeightOnlyOptions options_;  ///< of the weight at hand
   PassContext& context_;
   std::map<const Graph*, Graph*> graphs_;
   std::optional<MeasuredLayers> layers_;
-  std::vector<std::pair<const PrunableWeight*, Grid>> jobs_;
+  std::vector<Job> jobs_;
+  bool small_types_ = false;  ///< some tensor has a type of 4 bits
   std::int64_t opset_ = 0;
   bool microsoft_ = false;
   std::int64_t inputs_ = 0;  ///< entries among the graph's inputs that went
@@ -256,8 +276,9 @@ class WeightOnly {
 
 }  // namespace
 
-void quantize_weights(Model& model, const WeightOnlyOptions& options, PassContext& context) {
-  WeightOnly(model, options, context).run();
+void quantize_weights(Model& model, const WeightOnlyOptions& options, PassContext& context,
+                      const WeightOnlyOptionsOf& options_of) {
+  WeightOnly(model, options, options_of, context).run();
 }
 
 }  // namespace compressor::quantize

@@ -21,8 +21,12 @@ struct WeightOnlyOptions {
   MeasureOptions measure = {};
 };
 
+/// Options of the weight that a node reads, where they are other than the rest's.
+using WeightOnlyOptionsOf = std::function<std::optional<WeightOnlyOptions>(const Node&)>;
+
 /// Quantizes every weight of Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU, RNN and Gather that becomes
 /// smaller by it. Throws Error::target when there is none.
-void quantize_weights(Model& model, const WeightOnlyOptions& options, PassContext& context);
+void quantize_weights(Model& model, const WeightOnlyOptions& options, PassContext& context,
+                      const WeightOnlyOptionsOf& options_of = {});
 
 }  // namespace compressor::quantize

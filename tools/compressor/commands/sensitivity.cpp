@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "compressor/base/threads.h"
+#include "compressor/pipeline/config.h"
 #include "compressor/pipeline/groups.h"
 #include "compressor/pipeline/registry.h"
 #include "compressor/report/table.h"
@@ -35,6 +36,7 @@ class Sensitivity : public Command {
   Sensitivity() : pass_(make_pass("quantize")) {
     model_.positional().path();
     section("Quantize", *pass_);
+    include(config_);
     section("Selection", select_);
     section("Shapes", shape_);
     section("Work", work_);
@@ -49,6 +51,7 @@ class Sensitivity : public Command {
   std::string heading() const override { return "Run"; }
 
   void run(Terminal& terminal) override {
+    read_options();
     check();
     const Input input = open_model(*model_);
     const Model& model = input.model;
@@ -56,8 +59,7 @@ class Sensitivity : public Command {
     const auto seed = static_cast<std::uint64_t>(*work_.seed);
     PassContext context;
     context.seed = seed;
-    context.filter = select_.filter();
-    context.filter.check_against(model);
+    choose_layers(context, select_.filter(), layers_, model);
     context.input_shapes = shapes;
     context.progress = [&](const std::string& what, double share) { terminal.progress(what, share); };
     if (data_.data->has_value() && pass_->reads_data())
@@ -68,9 +70,8 @@ class Sensitivity : public Command {
     const Yardstick yardstick(model, inputs.visit, inputs.data.get(), *measure_.metric);
     Trials trials(*pass_, model, context);
     const Reading whole = yardstick.read(trials.whole().model);
-    const SensitivityOptions options{.alone = *measure_.what != "kept",
-                                     .kept = *measure_.what != "alone",
-                                     .progress = context.progress};
+    const SensitivityOptions options{
+        .alone = *measure_.what != "kept", .kept = *measure_.what != "alone", .progress = context.progress};
     std::vector<LayerSensitivity> layers = measure_sensitivity(trials, yardstick, options);
     sort_by_damage(layers, yardstick);
     terminal.print(*json_  ? as_json(layers, whole, yardstick, inputs, input)
@@ -95,6 +96,13 @@ class Sensitivity : public Command {
     MeasureOptions() { eval_data.path(); }
   };
 
+  void read_options() {
+    if (!*config_.config) return;
+    Config config = read_config(**config_.config);
+    apply_config(config, *this, {config_.config.name()});
+    layers_ = std::move(config.layers);
+  }
+
   void check() const {
     if (*json_ && *csv_) throw Error::usage("--json, --csv: expected one of them");
     for (const std::string& text : *measure_.metric) make_metric(text);  // a typo is told before any work
@@ -106,6 +114,7 @@ class Sensitivity : public Command {
     if (measure_.inputs.is_set() && has_data)
       throw Error::usage("--inputs is about random inputs, and there is data");
     pass_->check();
+    check_layers(layers_, *pass_);
     set_threads(static_cast<int>(*work_.threads));
   }
 
@@ -198,6 +207,8 @@ class Sensitivity : public Command {
   Option<bool> json_{*this, "json", false, "print JSON, all layers"};
   Option<bool> csv_{*this, "csv", false, "print CSV with exact numbers, all layers"};
   std::unique_ptr<Pass> pass_;
+  ConfigOptions config_;
+  LayerSettings layers_;
   SelectOptions select_;
   ShapeOptions shape_;
   WorkOptions work_;
