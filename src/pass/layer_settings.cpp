@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "compressor/base/error.h"
-#include "compressor/base/option.h"
+#include "compressor/base/suggest.h"
 
 namespace compressor {
 namespace {
@@ -89,10 +89,8 @@ void LayerSettings::check_options(const std::vector<std::string>& known) const {
   for (const Entry& e : entries_) {
     for (const auto& [option, value] : e.settings) {
       if (std::find(known.begin(), known.end(), option) != known.end()) continue;
-      const std::string near = nearest(option, known);
       throw Error::usage("{} has no option '{}' of its own{}; known are {}", e.where, option,
-                         near.empty() ? "" : fmt::format("; did you mean '{}'?", near),
-                         fmt::join(known, ", "));
+                         did_you_mean(option, known), fmt::join(known, ", "));
     }
   }
 }

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "compressor/base/error.h"
+#include "compressor/base/suggest.h"
 
 namespace compressor {
 namespace {
@@ -119,9 +120,8 @@ void apply_config(const Config& config, const Options& options, const std::vecto
         if (!o->is_positional() && std::find(refused.begin(), refused.end(), o->name()) == refused.end())
           names.push_back(o->name());
       }
-      const std::string near = option ? "" : nearest(s.name, names);
       throw Error::usage("{}: {} '{}'{}", s.where, option ? "cannot set" : "unknown option", s.name,
-                         near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+                         option ? "" : did_you_mean(s.name, names));
     }
     if (!option->is_set()) give(s, *option);
   }

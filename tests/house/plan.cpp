@@ -25,7 +25,7 @@ const std::vector<Door>& doors() {
       {"spdlog/", {"src/base", "include/compressor/base", "tools"}},
       {"oneapi/", {"src/kernels"}},
       {"dnnl", {"src/kernels"}},
-      {"yaml-cpp/", {"src/pipeline", "src/passes", "src/data"}},
+      {"yaml-cpp/", {"src/pass", "src/pipeline", "src/passes", "src/data"}},
       {"gtest/", {"tests"}},
       {"gmock/", {"tests"}},
   };

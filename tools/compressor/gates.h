@@ -1,10 +1,14 @@
 // gates: runs a model before and after a change, says what it came to, and whether the result may be written.
 #pragma once
 
+#include <optional>
+
+#include "compressor/analysis/evaluate.h"
 #include "compressor/data/data_options.h"
 #include "compressor/pass/pass.h"
 #include "compressor/pipeline/groups.h"
 #include "compressor/report/report.h"
+#include "measured.h"
 #include "terminal.h"
 
 namespace compressor::cli {
@@ -14,11 +18,41 @@ namespace compressor::cli {
 PassContext::Batches calibration_batches(const Model& model, const DataOptions& data, std::uint64_t seed,
                                          std::uint64_t keep = 0);
 
-/// Measures `before` and `after` as the options ask, adds numbers and warnings to the report. `same`: the
-/// change claims to keep outputs. `calibrated`: --data was used to make `after`. Throws Error::gate when a
-/// bound is broken.
-void check_gates(const Model& before, const Model& after, const DataOptions& data, const GateOptions& gates,
-                 const std::map<std::string, std::vector<std::int64_t>>& shapes, std::uint64_t seed,
-                 bool same, bool calibrated, Report& report, Terminal& terminal);
+/// Measures results of one change against the model before it.
+class Gates {
+ public:
+  /// What is measured, and on what. References must outlive the gates.
+  struct Setting {
+    const Model& before;
+    const DataOptions& data;
+    const GateOptions& gates;
+    const std::map<std::string, std::vector<std::int64_t>>& shapes;
+    std::uint64_t seed = 0;
+    bool same = false;        ///< the change claims to keep outputs
+    bool calibrated = false;  ///< --data was used to make the results
+  };
+  /// What came of one result.
+  struct Verdict {
+    std::vector<std::pair<std::string, double>> metrics;
+    std::vector<std::string> warnings;
+    std::string broken;  ///< the bound that does not hold, and by how much; "" when all do
+  };
+  Gates(const Setting& setting, Terminal& terminal) : s_(setting), terminal_(terminal) {}
+  Verdict judge(const Model& after);
+  /// A few of the inputs that bounds are about, to order layers by.
+  MeasuredInputs few_inputs() const;
+
+ private:
+  void verify(const Model& after, Verdict& verdict) const;
+  void measure(const Model& after, Verdict& verdict);
+  std::string eval_path() const { return s_.gates.eval_data->value_or(s_.data.data->value_or("")); }
+  bool measures() const;
+  Setting s_;
+  Terminal& terminal_;
+  std::optional<Evaluation> first_;  ///< of the model before, once it was measured
+};
+
+/// Judges one result and puts what was found into the report. Throws Error::gate when a bound is broken.
+void check_gates(const Gates::Setting& setting, const Model& after, Report& report, Terminal& terminal);
 
 }  // namespace compressor::cli

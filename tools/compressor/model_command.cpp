@@ -92,7 +92,7 @@ void ModelCommand::run(Terminal& terminal) {
   const Profile after = profile(input.model, infer_options(input_shapes));
   report.not_measured = not_measured();
   report.input.hash = hash.get();
-  if (mark_text) mark(input.model, name(), *mark_text, report.input.hash);
+  if (mark_text) mark(input.model, name(), *mark_text + late_marks(), report.input.hash);
 
   const auto writing = Clock::now();
   if (*output_.dry_run) {

@@ -36,6 +36,8 @@ class ModelCommand : public Command {
   virtual SaveOptions storage(const LoadInfo& input) const;
   /// What metadata says of the options; nullopt for commands that leave no mark.
   virtual std::optional<std::string> marks() const = 0;
+  /// What is added to the marks once the change was made.
+  virtual std::string late_marks() const { return ""; }
   virtual std::vector<std::string> not_measured() const { return {}; }
   /// Where results go, in the help after the command's own options.
   void add_output_sections();

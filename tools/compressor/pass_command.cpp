@@ -1,10 +1,15 @@
 // pass_command: every pass of the registry is a command with the shared options.
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "compressor/base/error.h"
 #include "compressor/base/threads.h"
 #include "compressor/pipeline/config.h"
+#include "compressor/pipeline/hold.h"
 #include "compressor/pipeline/registry.h"
 #include "compressor/pipeline/run.h"
+#include "compressor/pipeline/sensitivity.h"
 #include "gates.h"
 #include "model_command.h"
 
@@ -22,6 +27,7 @@ class PassCommand : public ModelCommand {
     section("Work", work_);
     data_.data.no_effect();
     section("Data", data_);
+    if (by_layer()) gates_.include(hold_);
     section("Gates", gates_);
     finish();
   }
@@ -61,13 +67,77 @@ class PassCommand : public ModelCommand {
     }
     Model before;
     if (calibrates || gates_.any()) before = model.clone();
+    const bool may_hold = by_layer() && *hold_.keep_sensitive && gates_.bounds();
     if (calibrates) context.batches = calibration_batches(before, data_, context.seed);
-    report.add(run_pass(*pass_, model, context));
+    if (may_hold) context.findings = std::make_shared<std::map<std::string, std::any>>();
+    PassResult result = run_pass(*pass_, model, context);
     measured_ = gates_.any();
-    if (measured_) {
-      check_gates(before, model, data_, gates_, context.input_shapes, context.seed, pass_->keeps_outputs(),
-                  calibrates, report, terminal);
+    if (!measured_) return report.add(result);
+    Gates gates({.before = before,
+                 .data = data_,
+                 .gates = gates_,
+                 .shapes = context.input_shapes,
+                 .seed = context.seed,
+                 .same = pass_->keeps_outputs(),
+                 .calibrated = calibrates},
+                terminal);
+    Gates::Verdict verdict = gates.judge(model);
+    if (!verdict.broken.empty() && may_hold) hold(before, context, gates, model, result, verdict);
+    report.add(result);
+    report.metrics.insert(report.metrics.end(), verdict.metrics.begin(), verdict.metrics.end());
+    report.warnings.insert(report.warnings.end(), verdict.warnings.begin(), verdict.warnings.end());
+    if (!verdict.broken.empty()) throw Error::gate("{}", verdict.broken);
+  }
+
+  /// Replaces the model, what is said of it and the verdict, where layers that are left as they are help.
+  void hold(const Model& before, const PassContext& context, Gates& gates, Model& model, PassResult& result,
+            Gates::Verdict& verdict) {
+    Trials trials(*pass_, before, context);
+    const MeasuredInputs inputs = gates.few_inputs();
+    const Yardstick yardstick(before, inputs.visit, inputs.data.get(), {});
+    const SensitivityOptions alone{.alone = true, .kept = false, .progress = context.progress};
+    std::vector<LayerSensitivity> layers = measure_sensitivity(trials, yardstick, alone);
+    sort_by_damage(layers, yardstick);
+    std::vector<std::string> order;
+    for (const LayerSensitivity& s : layers) order.push_back(s.layer.node);
+    Gates::Verdict last;
+    Gates::Verdict good;
+    const auto holds = [&](const Model& m) {
+      last = gates.judge(m);
+      if (last.broken.empty()) good = last;
+      return last.broken.empty();
+    };
+    std::optional<Held> held = hold_gate(trials, order, holds, context.progress);
+    if (!held) {
+      verdict.broken += fmt::format("; no choice of the {} most sensitive layers left as they are helps",
+                                    order.size() - std::min<std::size_t>(1, order.size()));
+      return;
     }
+    kept_ = held->kept;
+    model = std::move(held->trial.model);
+    result = std::move(held->trial.result);
+    result.notes.push_back(
+        fmt::format("{} of {} layers stay as they were, for this did not hold with all: {}", kept_.size(),
+                    order.size(), verdict.broken));
+    for (const LayerSensitivity& s : layers) tell_kept(s, result);
+    verdict = std::move(good);
+  }
+
+  void tell_kept(const LayerSensitivity& s, PassResult& result) const {
+    if (std::find(kept_.begin(), kept_.end(), s.layer.node) == kept_.end()) return;
+    const std::string why = fmt::format(
+        "is kept as it was, so that the bound holds (it alone leaves the outputs within {:.1f} dB)",
+        s.alone ? s.alone->snr_db() : 0.0);
+    result.notes.push_back(fmt::format("'{}' {}", s.layer.node, why));
+    for (LayerRecord& record : result.layers) {
+      if (record.node == s.layer.node && record.action == "skipped") record.detail = why;
+    }
+  }
+
+  bool by_layer() const { return !pass_->layer_action().empty(); }
+
+  std::string late_marks() const override {
+    return kept_.empty() ? "" : fmt::format(" kept={}", fmt::join(kept_, ","));
   }
 
   std::optional<std::string> marks() const override {
@@ -95,6 +165,8 @@ class PassCommand : public ModelCommand {
   WorkOptions work_;
   DataOptions data_;
   GateOptions gates_;
+  HoldOptions hold_;
+  std::vector<std::string> kept_;  ///< layers that a bound left as they were
   bool measured_ = false;
 };
 

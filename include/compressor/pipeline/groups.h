@@ -94,7 +94,7 @@ struct GateOptions : Options {
       "(default: what fits the data)"};
   Option<std::optional<double>> max_drop{
       *this, "max-drop", std::nullopt,
-      "write nothing when the metric gets worse by more than this, in its own unit", Range::at_least(0)};
+      "write nothing that has the metric worse by more than this, in its own unit", Range::at_least(0)};
   Option<std::optional<std::int64_t>> verify{
       *this, "verify", std::nullopt,
       "compare outputs before and after on so many inputs: of --data where given, else seeded random ones",
@@ -111,8 +111,18 @@ struct GateOptions : Options {
   }
   /// Throws Error::usage for options that need another one.
   void check(bool has_data) const;
+  /// A result may fail.
+  bool bounds() const { return max_drop->has_value() || min_snr->has_value(); }
   /// Something is to be measured.
   bool any() const { return eval_data->has_value() || !metric->empty() || *max_drop || *verify; }
+};
+
+/// What becomes of a bound that does not hold, for passes whose layers can be left out one by one.
+struct HoldOptions : Options {
+  Option<bool> keep_sensitive{*this, "keep-sensitive", true,
+                              "where --max-drop or --min-snr does not hold, leave the fewest, most sensitive "
+                              "layers as they are until it does"};
+  HoldOptions() { keep_sensitive.no_effect(); }
 };
 
 InferOptions infer_options(const std::map<std::string, std::vector<std::int64_t>>& shapes);

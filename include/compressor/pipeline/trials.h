@@ -1,6 +1,7 @@
 // trials: one pass on one model, again and again, with other layers left out each time.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -35,13 +36,15 @@ class Trials {
   const std::vector<TrialLayer>& layers() const { return layers_; }
   /// All layers changed.
   const Trial& whole() const { return whole_; }
+  /// Settings of single layers, by label.
+  using Own = std::map<std::string, LayerSettings::Settings>;
   /// The pass with these layers left out; nullopt where nothing is left to do.
-  std::optional<Trial> without(const Labels& labels);
+  std::optional<Trial> without(const Labels& labels, const Own& own = {});
   /// The pass on these layers only.
-  std::optional<Trial> only(const Labels& labels);
+  std::optional<Trial> only(const Labels& labels, const Own& own = {});
 
  private:
-  Trial run(const NodeFilter& filter);
+  Trial run(const NodeFilter& filter, const Own& own);
   Pass& pass_;
   const Model& model_;
   PassContext context_;

@@ -100,7 +100,14 @@ class Convert : public ModelCommand {
     report.add(context.result);
     measured_ = gates_.any();
     if (measured_)
-      check_gates(before, model, data_, gates_, {}, context.seed, false, calibrates, report, terminal);
+      check_gates({.before = before,
+                   .data = data_,
+                   .gates = gates_,
+                   .shapes = context.input_shapes,
+                   .seed = context.seed,
+                   .same = false,
+                   .calibrated = calibrates},
+                  model, report, terminal);
   }
 
   SelectOptions select_;

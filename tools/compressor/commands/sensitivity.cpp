@@ -6,9 +6,12 @@
 #include <cmath>
 
 #include "command.h"
+#include "compressor/base/error.h"
 #include "compressor/base/threads.h"
+#include "compressor/pipeline/bit_plan.h"
 #include "compressor/pipeline/config.h"
 #include "compressor/pipeline/groups.h"
+#include "compressor/pipeline/hold.h"
 #include "compressor/pipeline/registry.h"
 #include "compressor/report/table.h"
 #include "files.h"
@@ -42,6 +45,7 @@ class Sensitivity : public Command {
     section("Work", work_);
     section("Data", data_);
     section("Measuring", measure_);
+    section("A file for quantize", write_);
     finish();
   }
   std::string name() const override { return "sensitivity"; }
@@ -74,9 +78,14 @@ class Sensitivity : public Command {
         .alone = *measure_.what != "kept", .kept = *measure_.what != "alone", .progress = context.progress};
     std::vector<LayerSensitivity> layers = measure_sensitivity(trials, yardstick, options);
     sort_by_damage(layers, yardstick);
+    const std::string plan =
+        write_.file->has_value() ? plan_text(layers, trials, yardstick, terminal, input) : "";
     terminal.print(*json_  ? as_json(layers, whole, yardstick, inputs, input)
                    : *csv_ ? table(layers, yardstick).csv()
                            : as_text(layers, whole, yardstick, inputs));
+    if (plan.empty()) return;
+    write_text(**write_.file, plan);
+    terminal.say("written: " + **write_.file);
   }
 
  private:
@@ -95,6 +104,100 @@ class Sensitivity : public Command {
                              Choices{{"alone", "kept", "both"}}};
     MeasureOptions() { eval_data.path(); }
   };
+
+  struct WriteOptions : Options {
+    Option<MaybeText> file{
+        *this, "write", std::nullopt,
+        "write a file for 'quantize --config': which layers stay in float, or with how many "
+        "bits each, under one of the bounds below"};
+    Option<std::string> plan{
+        *this, "plan", "exclude",
+        "for --write: layers that stay in float, or for weights alone the fewest of 8, 4 and 2 "
+        "bits for each",
+        Choices{{"exclude", "bits"}}};
+    Option<std::optional<std::int64_t>> keep{*this, "keep", std::nullopt,
+                                             "for --write: keep so many, the most sensitive ones",
+                                             Range::at_least(1)};
+    Option<std::optional<double>> max_drop{*this, "max-drop", std::nullopt,
+                                           "for --write: the first metric may get worse by so much",
+                                           Range::at_least(0)};
+    Option<std::optional<double>> min_snr{*this, "min-snr", std::nullopt,
+                                          "for --write: dB that outputs must be within"};
+    Option<bool> force{*this, "force", false, "replace an existing file that this program did not write"};
+    WriteOptions() { file.path(); }
+  };
+
+  /// The file's text. Throws Error::gate where the bound cannot be held.
+  std::string plan_text(const std::vector<LayerSensitivity>& layers, Trials& trials,
+                        const Yardstick& yardstick, Terminal& terminal, const Input& input) const {
+    const auto progress = [&](const std::string& what, double share) { terminal.progress(what, share); };
+    const auto holds = [&](const Model& m) {
+      const Reading r = yardstick.read(m);
+      if (*write_.min_snr && r.snr_db() < **write_.min_snr) return false;
+      return !*write_.max_drop || yardstick.drop(r) <= **write_.max_drop;
+    };
+    std::string text = fmt::format("# compressor {}: sensitivity of {}\n", version(), input.info.path);
+    for (const OptionBase* option : pass_->options()) {
+      if (option->is_set() && !(option->name() == "bits" && *write_.plan == "bits"))
+        text += fmt::format("{}: {}\n", option->name(), Json(option->text()).dump());
+    }
+    if (*write_.plan == "bits") {
+      if (!pass_->find_option("mode")->is_set()) text += "mode: weight-only\n";
+      const auto plan = plan_bits(trials, yardstick, {"8", "4", "2"}, holds, progress);
+      if (!plan)
+        throw Error::gate("--write: the bound does not hold with 8 bits everywhere; nothing was written");
+      text += "layers:\n";
+      for (const auto& [layer, bits] : plan->bits)
+        text += fmt::format("  {}: {{bits: {}}}\n", Json(layer.pattern).dump(), bits);
+      return text;
+    }
+    std::vector<std::string> kept;
+    std::map<std::string, std::string> patterns;
+    std::vector<std::string> order;
+    for (const LayerSensitivity& s : layers) {
+      order.push_back(s.layer.node);
+      patterns[s.layer.node] = s.layer.pattern;
+    }
+    if (*write_.keep) {
+      const auto count = std::min(order.size(), static_cast<std::size_t>(**write_.keep));
+      kept.assign(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count));
+    } else {
+      const auto held = hold_gate(trials, order, holds, progress);
+      if (!held)
+        throw Error::gate("--write: the bound does not hold with one layer quantized; nothing was written");
+      kept = held->kept;
+    }
+    text += kept.empty() ? "exclude: []\n" : "exclude:\n";
+    for (const std::string& node : kept) text += fmt::format("  - {}\n", Json(patterns[node]).dump());
+    return text;
+  }
+
+  void check_write() const {
+    const int bounds =
+        int{write_.keep->has_value()} + int{write_.max_drop->has_value()} + int{write_.min_snr->has_value()};
+    if (!write_.file->has_value()) {
+      for (const OptionBase* option : write_.options()) {
+        if (option->is_set()) throw Error::usage("--{} needs --write", option->name());
+      }
+      return;
+    }
+    if (bounds == 0) throw Error::usage("--write needs a bound: --keep, --max-drop or --min-snr");
+    if (write_.keep->has_value() && (bounds > 1 || *write_.plan == "bits"))
+      throw Error::usage("--keep does not go with {}",
+                         *write_.plan == "bits" ? "--plan bits" : "--max-drop or --min-snr");
+    if (write_.max_drop->has_value() && measure_.metric->empty())
+      throw Error::usage("--max-drop needs --metric: what may get worse");
+    const auto mode = pass_->find_option("mode")->text();
+    const bool static_data =
+        mode == "auto" && (data_.data->has_value() || pass_->find_option("ranges")->is_set());
+    if (*write_.plan == "bits" && mode != "weight-only" && (mode != "auto" || static_data))
+      throw Error::usage("--plan bits is about weights: give --mode weight-only");
+    if (*write_.plan == "bits" &&
+        (pass_->find_option("bits")->is_set() || pass_->find_option("type")->is_set()))
+      throw Error::usage("--plan bits chooses --bits and --type");
+    check_different(*model_, **write_.file);
+    check_text_output(**write_.file, *write_.force);
+  }
 
   void read_options() {
     if (!*config_.config) return;
@@ -115,6 +218,7 @@ class Sensitivity : public Command {
       throw Error::usage("--inputs is about random inputs, and there is data");
     pass_->check();
     check_layers(layers_, *pass_);
+    check_write();
     set_threads(static_cast<int>(*work_.threads));
   }
 
@@ -214,6 +318,7 @@ class Sensitivity : public Command {
   WorkOptions work_;
   DataOptions data_;
   MeasureOptions measure_;
+  WriteOptions write_;
 };
 
 }  // namespace
