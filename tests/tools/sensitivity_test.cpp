@@ -56,7 +56,8 @@ TEST_F(Sensitivity, EveryLayerIsTriedAndTheWorstComesFirst) {
     EXPECT_GT(l["alone"]["snr_db"], j["whole"]["snr_db"]) << l["node"] << ": one layer harms less than all";
   }
   EXPECT_EQ(run({"sensitivity", "--json", "--bits", "2", "--inputs", "2", kModel}).out, o.out);
-  const Outcome csv = run({"sensitivity", "--csv", "--bits", "2", "--measure", "alone", "--top", "1", kModel});
+  const Outcome csv =
+      run({"sensitivity", "--csv", "--bits", "2", "--measure", "alone", "--top", "1", kModel});
   EXPECT_EQ(std::count(csv.out.begin(), csv.out.end(), '\n'),
             static_cast<std::ptrdiff_t>(j["layers"].size()) + 1);
   EXPECT_THAT(run({"sensitivity", "--top", "1", kModel}).out, HasSubstr("more layers"));

@@ -43,8 +43,8 @@ struct StatisticsRequest {
   std::vector<const Node*> second_moments;  ///< Conv, MatMul and Gemm nodes
   /// Second moments take in at most so many places of a sample, which change from sample to sample; 0: all.
   std::int64_t places = 0;
-  bool channels = false;                    ///< fill the channel_* members
-  bool last_axis = false;                   ///< channels lie along the last axis
+  bool channels = false;   ///< fill the channel_* members
+  bool last_axis = false;  ///< channels lie along the last axis
   int bins = 4096;
   double momentum = 0.1;
   /// Bytes that histograms and second moments may take together; what does not fit is gathered in further
