@@ -12,8 +12,10 @@ void PassContext::skip(const std::string& name, const std::string& op, const std
   result.layers.push_back({.node = name, .op = op, .action = "skipped", .detail = why});
 }
 
-void PassContext::done(const Node& node, const std::string& action, const std::string& detail) {
-  result.layers.push_back({.node = node.label(), .op = node.op(), .action = action, .detail = detail});
+void PassContext::done(const Node& node, const std::string& action, const std::string& detail,
+                       std::vector<GridRecord> grids) {
+  result.layers.push_back(
+      {.node = node.label(), .op = node.op(), .action = action, .detail = detail, .grids = std::move(grids)});
 }
 
 }  // namespace compressor

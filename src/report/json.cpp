@@ -1,6 +1,8 @@
 // json: reports as JSON, schema version 1, and back. docs/report.md describes it.
 #include <fmt/format.h>
 
+#include <cmath>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "compressor/base/error.h"
@@ -68,6 +70,32 @@ Report::PassEntry pass_from(const Json& json) {
   return pass;
 }
 
+Json grid_json(const GridRecord& g) {
+  Json json{{"role", g.role}, {"tensor", g.tensor}, {"type", g.type},           {"scales", g.scales},
+            {"low", g.low},   {"high", g.high},     {"scale_min", g.scale_min}, {"scale_max", g.scale_max}};
+  json["zero"] = g.zero ? Json(*g.zero) : Json();
+  json["snr_db"] = g.snr_db && std::isfinite(*g.snr_db) ? Json(*g.snr_db) : Json();
+  json["exact"] = g.snr_db && std::isinf(*g.snr_db);
+  return json;
+}
+
+GridRecord grid_from(const Json& json) {
+  GridRecord g{.role = json.at("role"),
+               .tensor = json.at("tensor"),
+               .type = json.at("type"),
+               .scales = json.at("scales"),
+               .low = json.at("low"),
+               .high = json.at("high"),
+               .scale_min = json.at("scale_min"),
+               .scale_max = json.at("scale_max"),
+               .zero = {},
+               .snr_db = {}};
+  if (!json.at("zero").is_null()) g.zero = json.at("zero").get<std::int64_t>();
+  if (!json.at("snr_db").is_null()) g.snr_db = json.at("snr_db").get<double>();
+  if (json.at("exact").get<bool>()) g.snr_db = std::numeric_limits<double>::infinity();
+  return g;
+}
+
 Report from_json(const Json& json) {
   Report r;
   r.version = json.at("tool").at("version");
@@ -82,10 +110,16 @@ Report from_json(const Json& json) {
   for (const Json& layer : json.at("layers")) {
     r.layers.push_back(
         {layer.at("pass"), layer.at("node"), layer.at("op"), layer.at("action"), layer.at("detail")});
+    if (!layer.contains("grids")) continue;
+    for (const Json& grid : layer.at("grids")) r.layers.back().grids.push_back(grid_from(grid));
   }
   for (const Json& pass : json.at("passes")) r.passes.push_back(pass_from(pass));
   for (const Json& reason : json.at("coverage").at("reasons")) {
     r.reasons.push_back({.why = reason.at("why"), .count = reason.at("count")});
+  }
+  if (json.at("coverage").contains("shares")) {
+    for (const auto& [name, share] : json.at("coverage").at("shares").items())
+      r.shares.emplace_back(name, share.get<double>());
   }
   for (const Json& cut : json.at("removed")) {
     r.removed.push_back(
@@ -125,10 +159,12 @@ std::string report_json(const Report& r) {
   for (const Report::Layer& l : r.layers) {
     json["layers"].push_back(
         {{"pass", l.pass}, {"node", l.node}, {"op", l.op}, {"action", l.action}, {"detail", l.detail}});
+    for (const GridRecord& grid : l.grids) json["layers"].back()["grids"].push_back(grid_json(grid));
   }
   json["passes"] = Json::array();
   for (const Report::PassEntry& pass : r.passes) json["passes"].push_back(pass_json(pass));
   json["coverage"] = {{"eligible", r.eligible()}, {"done", r.done()}, {"skipped", r.skipped()}};
+  for (const auto& [name, share] : r.shares) json["coverage"]["shares"][name] = share;
   Json& reasons = json["coverage"]["reasons"] = Json::array();
   for (const Report::Reason& reason : r.reasons)
     reasons.push_back({{"why", reason.why}, {"count", reason.count}});

@@ -19,7 +19,7 @@ void Report::add(const PassResult& result) {
                     .notes = result.notes,
                     .explanation = result.explanation});
   for (const LayerRecord& layer : result.layers) {
-    layers.push_back({result.pass, layer.node, layer.op, layer.action, layer.detail});
+    layers.push_back({result.pass, layer.node, layer.op, layer.action, layer.detail, layer.grids});
     if (layer.action != "skipped") continue;
     const auto known =
         std::find_if(reasons.begin(), reasons.end(), [&](const Reason& r) { return r.why == layer.detail; });
@@ -31,6 +31,7 @@ void Report::add(const PassResult& result) {
   }
   std::stable_sort(reasons.begin(), reasons.end(),
                    [](const Reason& a, const Reason& b) { return a.count > b.count; });
+  if (!result.shares.empty()) shares = result.shares;
   removed.insert(removed.end(), result.removed.begin(), result.removed.end());
   warnings.insert(warnings.end(), result.warnings.begin(), result.warnings.end());
 }

@@ -87,6 +87,37 @@ TEST(Report, ComesBackFromJson) {
   EXPECT_EQ(report_json(parse_report(report_json(dry), "x")), report_json(dry));
 }
 
+TEST(Report, GridsAndSharesAreSaid) {
+  PassResult pass;
+  pass.pass = "quantize";
+  pass.unit = "nodes";
+  GridRecord input{.role = "input", .tensor = "x", .type = "uint8", .zero = {}, .snr_db = {}};
+  input.low = -0.5;
+  input.high = 2;
+  input.scale_min = input.scale_max = 0.01;
+  input.zero = 51;
+  GridRecord weight{.role = "weight", .tensor = "w", .type = "int8", .zero = {}, .snr_db = {}};
+  weight.scales = 16;
+  weight.scale_min = 0.001;
+  weight.scale_max = 0.002;
+  weight.snr_db = std::numeric_limits<double>::infinity();
+  pass.layers = {{.node = "a", .op = "Conv", .action = "quantized", .detail = "", .grids = {input, weight}}};
+  pass.shares = {{"integer_macs", 0.875}};
+  Report r = sample();
+  r.add(pass);
+  const std::string json = report_json(r);
+  EXPECT_EQ(report_json(parse_report(json, "x")), json);
+  const Report back = parse_report(json, "x");
+  ASSERT_EQ(back.layers.back().grids.size(), 2U);
+  EXPECT_EQ(back.layers.back().grids[0].zero, 51);
+  EXPECT_FALSE(back.layers.back().grids[0].snr_db);
+  EXPECT_TRUE(std::isinf(*back.layers.back().grids[1].snr_db));
+  EXPECT_TRUE(back.layers.front().grids.empty());
+  EXPECT_THAT(report_text(r), HasSubstr("87.50 % of MACs in integers"));
+  EXPECT_THAT(report_markdown(r),
+              HasSubstr("| a | weight | w | int8 | 16 | 0 | 0 | 0.001 .. 0.002 | various | exact |"));
+}
+
 TEST(Report, WhatIsNoReportIsRefused) {
   for (const char* text : {"", "[]", "{}", "nonsense", "{\"schema_version\": 2}", "{\"schema_version\": 1}",
                            "{\"schema_version\": 1, \"tool\": 3}"}) {

@@ -145,6 +145,47 @@ TEST_F(Sensitivity, QuantizeKeepsTheFewestLayersThatABoundNeeds) {
   EXPECT_EQ(read("q.onnx"), bytes) << "the same again";
 }
 
+TEST_F(Sensitivity, TheReportSaysWhichGridEveryTensorLiesOn) {
+  make_data();
+  ASSERT_EQ(run({"quantize", "--data", "data.npz", "-o", "q.onnx", "--report", "q.json", kModel}).code, 0);
+  const Json report = Json::parse(read("q.json"));
+  std::size_t weights = 0;
+  for (const Json& l : report["layers"]) {
+    if (l["action"] != "quantized") continue;
+    ASSERT_TRUE(l.contains("grids")) << l;
+    for (const Json& g : l["grids"]) {
+      EXPECT_LT(g["low"], g["high"]) << g;
+      EXPECT_GT(g["scale_min"], 0) << g;
+      if (g["role"] == "weight") {
+        ++weights;
+        EXPECT_EQ(g["type"], "int8");
+        EXPECT_EQ(g["zero"], 0);
+        EXPECT_GT(g["snr_db"], 30);
+        // What the report says in words.
+        char words[32];
+        std::snprintf(words, sizeof words, "SNR %.1f dB", g["snr_db"].get<double>());
+        EXPECT_THAT(l["detail"].get<std::string>(), HasSubstr(words));
+      } else {
+        EXPECT_EQ(g["type"], "uint8");
+        EXPECT_NEAR(g["high"].get<double>() - g["low"].get<double>(), 255 * g["scale_min"].get<double>(),
+                    1e-6);
+        EXPECT_GT(g["snr_db"], 20) << g;
+      }
+    }
+    EXPECT_EQ(l["grids"][0]["role"], "input");
+  }
+  EXPECT_EQ(weights, 10U);
+  const Json& shares = report["coverage"]["shares"];
+  EXPECT_GT(shares["integer_macs"], 0.999) << "all convolutions and the product";
+  EXPECT_LE(shares["integer_macs"], 1);
+  EXPECT_GT(shares["quantized_weight_bytes"], 0.95);
+  EXPECT_LT(shares["quantized_weight_bytes"], 1) << "norms are weights, too";
+  ASSERT_EQ(run({"quantize", "--exclude", "op:Gemm", "--report", "w.json", "-o", "w.onnx", kModel}).code, 0);
+  const Json alone = Json::parse(read("w.json"));
+  EXPECT_FALSE(alone["coverage"]["shares"].contains("integer_macs"));
+  EXPECT_LT(alone["coverage"]["shares"]["quantized_weight_bytes"], shares["quantized_weight_bytes"]);
+}
+
 TEST_F(Sensitivity, FilesOfOptionsAreReadStrictly) {
   const auto refuses = [&](const std::string& text, const char* part, const Words& flags = {}) {
     write("c.yaml", text);

@@ -138,7 +138,7 @@ Gates::Verdict Gates::judge(const Model& after) {
 }
 
 MeasuredInputs Gates::few_inputs() const {
-  constexpr std::int64_t kFew = 128, kRandom = 4;
+  constexpr std::int64_t kFew = 32, kRandom = 4;
   const std::string path = eval_path();
   if (path.empty()) return random_inputs(s_.before, kRandom, s_.shapes, s_.seed);
   return inputs_of_data(s_.before, s_.data, path, kFew);

@@ -125,10 +125,9 @@ class PassCommand : public ModelCommand {
 
   void tell_kept(const LayerSensitivity& s, PassResult& result) const {
     if (std::find(kept_.begin(), kept_.end(), s.layer.node) == kept_.end()) return;
-    const std::string why = fmt::format(
-        "is kept as it was, so that the bound holds (it alone leaves the outputs within {:.1f} dB)",
-        s.alone ? s.alone->snr_db() : 0.0);
-    result.notes.push_back(fmt::format("'{}' {}", s.layer.node, why));
+    const std::string why = "is kept as it was, so that the bound holds";
+    result.notes.push_back(fmt::format("'{}' {} (it alone leaves the outputs within {:.1f} dB)", s.layer.node,
+                                       why, s.alone ? s.alone->snr_db() : 0.0));
     for (LayerRecord& record : result.layers) {
       if (record.node == s.layer.node && record.action == "skipped") record.detail = why;
     }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,12 +26,25 @@ struct Removed {
   std::vector<std::int64_t> index;  ///< ascending
 };
 
+/// The grid that a tensor of a layer lies on: x ~ (code - zero) * scale.
+struct GridRecord {
+  std::string role;          ///< "input", "weight", "output"
+  std::string tensor;        ///< its name
+  std::string type;          ///< of the codes: "uint8"
+  std::int64_t scales = 1;   ///< how many: 1 for all of it, or one a channel or group
+  double low = 0, high = 0;  ///< what codes can say of an activation; what a stored weight holds
+  double scale_min = 0, scale_max = 0;
+  std::optional<std::int64_t> zero;  ///< where all scales have the same zero point
+  std::optional<double> snr_db;      ///< of the numbers on the grid; infinite where nothing is missed
+};
+
 /// What happened to one node (or class of channels), for the report.
 struct LayerRecord {
   std::string node;
   std::string op;
   std::string action;  ///< "pruned", "zeroed", "folded", "skipped", ...
   std::string detail;  ///< numbers or the reason, one line
+  std::vector<GridRecord> grids = {};
 };
 
 /// What a pass did. Counts are in the pass's own unit ("channels", "weights", "nodes").
@@ -43,6 +57,8 @@ struct PassResult {
   bool changed = false;
   std::vector<LayerRecord> layers;
   std::vector<Removed> removed;
+  /// What part of the model was reached, in [0, 1]: "integer_macs", "quantized_weight_bytes".
+  std::vector<std::pair<std::string, double>> shares;
   std::vector<std::string> notes;  ///< plain sentences
   /// What a pass that was asked to explain itself has to say, line by line, instead of changing the model.
   std::vector<std::string> explanation;
@@ -79,7 +95,8 @@ class PassContext {
   void skip(const Node& node, const std::string& why);
   void skip(const std::string& name, const std::string& op, const std::string& why);
   /// Records what was done to a node; counts nothing.
-  void done(const Node& node, const std::string& action, const std::string& detail);
+  void done(const Node& node, const std::string& action, const std::string& detail,
+            std::vector<GridRecord> grids = {});
   void note(const std::string& text) { result.notes.push_back(text); }
   void warn(const std::string& text) { result.warnings.push_back(text); }
   PassResult result;

@@ -121,6 +121,9 @@ class Quantize : public Pass {
                               "form in the file: DequantizeLinear (qdq, blocked), MatMulNBits, or operators "
                               "of opset 7; auto: portable",
                               Choices{{"auto", "qdq", "blocked", "matmulnbits", "portable"}}};
+
+ private:
+  void rewrite(Model& model, PassContext& context);
 };
 
 /// What --target may be, each with one sentence.

@@ -31,6 +31,7 @@ struct Report {
   using Settings = std::vector<std::pair<std::string, std::string>>;
   struct Layer {
     std::string pass, node, op, action, detail;
+    std::vector<GridRecord> grids = {};
   };
   struct PassEntry {
     std::string name, unit;
@@ -54,7 +55,8 @@ struct Report {
   std::vector<Total> totals;
   std::vector<Layer> layers;
   std::vector<PassEntry> passes;
-  std::vector<Reason> reasons;  ///< of skips, most frequent first
+  std::vector<std::pair<std::string, double>> shares;  ///< of the last pass that said any, see PassResult
+  std::vector<Reason> reasons;                         ///< of skips, most frequent first
   std::vector<Removed> removed;
   std::vector<std::pair<std::string, double>> metrics;
   std::vector<std::string> not_measured;               ///< plain sentences

@@ -25,6 +25,14 @@ ValueRange least_error(const ValueStatistics& seen, const ObserverSettings& sett
   return best;
 }
 
+double snr_on_grid(const ValueStatistics& seen, const ValueRange& range, ObserverSettings settings) {
+  settings.through = nullptr;
+  const double noise =
+      GridError(seen, settings)(static_cast<double>(range.low), static_cast<double>(range.high));
+  const double signal = seen.all.sum_of_squares / static_cast<double>(seen.all.count);
+  return noise > 0 ? 10 * std::log10(signal / noise) : HUGE_VAL;
+}
+
 /// Of the constants of the main graph: what values hold depends on them and on the nodes.
 std::string fingerprint(const Model& model) {
   Hasher hasher;
@@ -67,6 +75,7 @@ Calibration calibrate(const Model& model, const std::vector<std::string>& values
     of_value.through = curve_behind(*value);
     result.ranges[value->name()] =
         observer == "auto" ? least_error(s, of_value) : observer_of(observer).range(s, of_value);
+    result.snr_db[value->name()] = snr_on_grid(s, result.ranges[value->name()], settings);
     std::vector<float>& means = result.channel_means[value->name()];
     for (const double sum : s.channel_sum) means.push_back(static_cast<float>(sum / s.channel_count));
   }
@@ -91,6 +100,7 @@ Calibration calibrate_once(const Model& model, const std::vector<std::string>& v
   known.seen.batches = more.batches;
   known.seen.ranges.merge(more.ranges);
   known.seen.channel_means.merge(more.channel_means);
+  known.seen.snr_db.merge(more.snr_db);
   return known.seen;
 }
 

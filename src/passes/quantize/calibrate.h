@@ -13,6 +13,8 @@ struct Calibration {
   /// Mean over samples and places of each channel of the values, where it was gathered: E[x] of bias
   /// correction.
   ChannelMeans channel_means;
+  /// In dB, of a value on the grid of its range: what rounding and clipping leave of it.
+  std::map<std::string, double, std::less<>> snr_db;
   std::int64_t batches = 0;
 };
 

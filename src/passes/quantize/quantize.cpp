@@ -7,6 +7,7 @@
 #include "passes/quantize/moments.h"
 #include "passes/quantize/prepare_channels.h"
 #include "passes/quantize/qoperator.h"
+#include "passes/quantize/records.h"
 #include "passes/quantize/reestimate.h"
 #include "passes/quantize/static_qdq.h"
 #include "passes/quantize/static_rounding.h"
@@ -244,10 +245,14 @@ void calibrate_and_write(const Quantize& q, Model& model, const quantize::Scalin
       model, scaling, look_at(context), context,
       [&](const quantize::ChannelFactors& factors) { quantize::scale_moments(moments, factors); });
   quantize::Calibration seen = calibrate_on(q, model, options, context);
+  options.snr_db = seen.snr_db;
   if (*q.bias_correction == "analytic") options.means = quantize::means_of(moments);
   if (*q.bias_correction == "auto" || *q.bias_correction == "empirical") options.means = seen.channel_means;
   if (made) {
-    for (const auto& [name, range] : quantize::ranges_of(moments)) seen.ranges[name] = range;
+    for (const auto& [name, range] : quantize::ranges_of(moments)) {
+      seen.ranges[name] = range;
+      options.snr_db.erase(name);  // it was of another range
+    }
     if (*q.bias_correction == "auto") {
       for (const auto& [name, means] : quantize::means_of(moments)) options.means[name] = means;
     }
@@ -343,6 +348,12 @@ void Quantize::check() const {
 }
 
 void Quantize::run(Model& model, PassContext& context) {
+  const Model before = model.clone();
+  rewrite(model, context);
+  quantize::record_shares(before, context);
+}
+
+void Quantize::rewrite(Model& model, PassContext& context) {
   const bool has_data = static_cast<bool>(context.batches);
   const bool knows = has_data || ranges.is_set() || input_range.is_set();
   const std::string chosen = *mode != "auto" ? *mode : knows ? "static" : "weight-only";

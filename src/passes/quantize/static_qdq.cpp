@@ -18,6 +18,7 @@
 #include "compressor/rewrite/upgrade.h"
 #include "passes/quantize/layer_options.h"
 #include "passes/quantize/product_bias.h"
+#include "passes/quantize/records.h"
 #include "passes/simplify/rewrites.h"
 
 namespace compressor::quantize {
@@ -194,7 +195,12 @@ void quantize_static(Model& model, const Ranges& ranges, const StaticOptions& op
                         layers.empty() ? std::string(": the model has no convolution or product")
                                        : fmt::format(": '{}' {}", layers[0].node, layers[0].detail));
   }
-  Inserter(model, options, context).run(plan, activation_scales(model, plan, ranges, options.target));
+  const auto scales = activation_scales(model, plan, ranges, options.target);
+  std::map<std::string, Affine> scale_of;
+  for (const auto& [value, scale] : scales) scale_of[value->name()] = scale;
+  const Model before = model.clone();
+  Inserter(model, options, context).run(plan, scales);
+  record_grids(before, model, scale_of, ranges, options, context.result);
   context.result.changed = true;
   for (const LayerRecord& layer : context.result.layers) context.result.done += layer.action == "quantized";
   context.note(fmt::format("target {}: exact on {}", options.target.name, options.target.exact_on));

@@ -36,6 +36,8 @@ struct StaticOptions {
   /// Where the mean of a layer's input is known, the bias takes back what rounding the weight shifts on
   /// average: b' = b - sum over inputs of (W' - W) E[x] (Nagel et al. 2019, 1906.04721, section 4.2).
   ChannelMeans means = {};
+  /// For the report: dB of values on the grids of their own ranges, by name.
+  std::map<std::string, double, std::less<>> snr_db = {};
   /// Chooses codes by what layers take in; null: each weight goes to its nearest code.
   std::shared_ptr<StaticRounding> rounding = nullptr;
 };

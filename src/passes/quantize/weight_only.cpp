@@ -9,6 +9,7 @@
 
 #include "compressor/base/error.h"
 #include "compressor/rewrite/upgrade.h"
+#include "passes/quantize/records.h"
 
 namespace compressor::quantize {
 namespace {
@@ -190,7 +191,8 @@ class WeightOnly {
                     loss.snr_db(), weight.tensor.byte_size(), grid.counted_bytes());
     text += rounded;
     if (weight.readers.size() > 1) text += fmt::format(", read by {} nodes", weight.readers.size());
-    context_.done(*weight.readers.front().node, "quantized", text);
+    context_.done(*weight.readers.front().node, "quantized", text,
+                  {weight_record(weight.source->name(), grid, loss)});
     signal_ += loss.signal;
     noise_ += loss.noise;
     before_ += weight.tensor.byte_size();
