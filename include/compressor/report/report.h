@@ -85,7 +85,7 @@ std::string report_markdown(const Report& report);
 std::string render_report(const Report& report, const std::string& extension);
 
 /// A report as report_json wrote it. Throws Error::io, naming `origin`, for anything else.
-Report parse_report(const std::string& json, const std::string& origin);
+Report parse_report(const std::string& text, const std::string& origin);
 /// What differs between two reports: totals after, options, coverage.
 std::string report_diff(const Report& a, const Report& b);
 

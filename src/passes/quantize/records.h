@@ -10,7 +10,7 @@
 namespace compressor::quantize {
 
 /// Of a weight stored on `grid`; `loss` says what that misses.
-GridRecord weight_record(const std::string& name, const codec::Grid& grid, const Loss& loss);
+GridRecord weight_record(const std::string& tensor, const codec::Grid& grid, const Loss& loss);
 
 /// Fills in the grids of the layers that `result` says are quantized: of inputs and outputs by `scales`, of
 /// weights as they are stored. `before` is the prepared model before the rewrite that made `after`; nodes
