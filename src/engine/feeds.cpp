@@ -47,8 +47,8 @@ std::vector<RunValue> Executor::Impl::run_carrying(const Feeds& feeds) {
   std::vector<RunValue> results = run(whole);
   const auto outputs = model_.graph->outputs();
   for (const auto& [input, output] : feeds.carried) {
-    const auto at =
-        std::find_if(outputs.begin(), outputs.end(), [&](const Value* v) { return v->name() == output; });
+    const auto at = std::find_if(outputs.begin(), outputs.end(),
+                                 [&wanted = output](const Value* v) { return v->name() == wanted; });
     if (at == outputs.end()) {
       throw Error::usage("input '{}': the model has no output '{}' that could be its next value", input,
                          output);

@@ -43,7 +43,7 @@ SaveOptions ModelCommand::storage(const LoadInfo& input) const {
 
 // The output's path. All that is to be written is looked at before the work, not after it.
 std::string ModelCommand::check_paths() const {
-  const std::string path = output_.output->value_or(default_output(*model_, name()));
+  std::string path = output_.output->value_or(default_output(*model_, name()));
   std::vector<std::string> taken{*model_};
   if (writes()) {
     check_different(*model_, path);

@@ -20,11 +20,10 @@ bool holds_steps(const Value& input, const ops::RunValue& given) {
 
 }  // namespace
 
-Steps::Steps(const std::vector<State>& states, const Executor::Feeds& given, const Model& model)
-    : states_(states) {
+Steps::Steps(const std::vector<State>& states, const Executor::Feeds& given, const Model& model) {
   for (const auto& [name, value] : given) {
-    const auto state =
-        std::find_if(states.begin(), states.end(), [&](const State& s) { return s.input->name() == name; });
+    const auto state = std::find_if(states.begin(), states.end(),
+                                    [&wanted = name](const State& s) { return s.input->name() == wanted; });
     if (state != states.end()) {
       first_.emplace(name, value);
       continue;

@@ -21,7 +21,6 @@ class Steps {
   Executor::Feeds at(std::int64_t step) const;
 
  private:
-  const std::vector<State>& states_;
   std::vector<std::pair<std::string, Tensor>> stepped_;
   Executor::Feeds same_, first_;
   std::int64_t count_ = 0;

@@ -15,7 +15,6 @@ namespace {
 using build::attr;
 using build::Net;
 using build::V;
-using testing::HasSubstr;
 
 PassResult run(Model& model, const std::vector<std::string>& exclude = {},
                const std::function<void(Quantize&)>& set = {}) {

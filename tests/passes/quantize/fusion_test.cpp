@@ -11,7 +11,6 @@
 namespace compressor {
 namespace {
 
-using build::attr;
 using build::Net;
 using build::V;
 

@@ -21,7 +21,6 @@ namespace compressor {
 namespace {
 
 using quantize::gptq;
-using quantize::GptqOptions;
 using quantize::OutputLoss;
 using quantize::RoundingTask;
 using testing::HasSubstr;

@@ -40,7 +40,8 @@ Pair both(Model model, const std::string& target, const Ranges* given = nullptr)
   PassContext context;
   prepare_static(model, context);
   quantize_static(model, given ? *given : ranges_of(model), {target_of(target), Clip::kMinMax}, context);
-  Pair p{.qdq = model.clone(), .qoperator = std::move(model), .result = {}};
+  Model kept = model.clone();
+  Pair p{.qdq = std::move(kept), .qoperator = std::move(model), .result = {}};
   to_qoperator(p.qoperator, target_of(target), context);
   p.qoperator.verify();
   p.result = std::move(context.result);
