@@ -1,7 +1,8 @@
-// quantize: check the options and hand over to the mode.
+// quantize: hand over to the mode; in mode static, find ranges first.
 #include "compressor/passes/quantize.h"
 
 #include "passes/quantize/calibrate.h"
+#include "passes/quantize/conflicts.h"
 #include "passes/quantize/dynamic.h"
 #include "passes/quantize/layer_options.h"
 #include "passes/quantize/moments.h"
@@ -9,6 +10,7 @@
 #include "passes/quantize/qoperator.h"
 #include "passes/quantize/records.h"
 #include "passes/quantize/reestimate.h"
+#include "passes/quantize/settings.h"
 #include "passes/quantize/static_qdq.h"
 #include "passes/quantize/static_rounding.h"
 #include "passes/quantize/synthetic.h"
@@ -18,158 +20,10 @@ namespace compressor {
 namespace {
 
 using quantize::Clip;
-using quantize::Granularity;
 using quantize::WeightOnlyOptions;
 
 constexpr std::int64_t kReestimated = 64;  ///< samples on which convolutions are matched
 constexpr std::int64_t kPictures = 192;    ///< that calibration makes where it has none
-
-int bits_of(const Quantize& q) {
-  if (*q.type == "auto") return std::stoi(*q.bits);
-  return bits(dtype_of(*q.type));
-}
-
-bool is_symmetric(const Quantize& q) {
-  if (*q.symmetric) return true;
-  if (*q.asymmetric || *q.clip == "hqq") return false;
-  return bits_of(q) > 2;
-}
-
-DType code_of(const Quantize& q) {
-  return *q.type == "auto" ? codec::code_type(bits_of(q), is_symmetric(q)) : dtype_of(*q.type);
-}
-
-WeightOnlyOptions weight_options(const Quantize& q) {
-  WeightOnlyOptions o;
-  const int width = bits_of(q);
-  o.code = code_of(q);
-  o.fit.symmetric = is_symmetric(q);
-  const bool is_signed = codec::lowest(o.code) < 0;
-  // Of 8 bits the lowest code is left out, as runtimes want it of symmetric weights; below, none can be
-  // spared.
-  o.fit.codes = quantize::code_range(width, is_signed, o.fit.symmetric && width == 8);
-  o.fit.clip = *q.clip == "hqq"                                       ? Clip::kHqq
-               : *q.clip == "mse" || (*q.clip == "auto" && width < 8) ? Clip::kMse
-                                                                      : Clip::kMinMax;
-  const bool grouped = *q.storage == "blocked" || *q.storage == "matmulnbits";
-  const bool auto_group = *q.granularity == "auto" && (grouped || (width < 8 && *q.storage != "qdq"));
-  o.granularity = *q.granularity == "group" || auto_group ? Granularity::kGroup
-                  : *q.granularity == "tensor"            ? Granularity::kTensor
-                                                          : Granularity::kChannel;
-  o.group = static_cast<std::uint64_t>(*q.group_size);
-  o.storage = *q.storage == "qdq"           ? codec::Storage::kQdq
-              : *q.storage == "blocked"     ? codec::Storage::kBlocked
-              : *q.storage == "matmulnbits" ? codec::Storage::kMatMulNBits
-                                            : codec::Storage::kPortable;
-  return o;
-}
-
-void check_scales(const Quantize& q, const std::string& mode) {
-  if (mode == "dynamic" && q.ranges.is_set())
-    throw Error::usage("--ranges goes with --mode static only: mode dynamic measures while it runs");
-  for (const OptionBase* option :
-       {static_cast<const OptionBase*>(&q.bits), static_cast<const OptionBase*>(&q.type),
-        static_cast<const OptionBase*>(&q.granularity), static_cast<const OptionBase*>(&q.group_size),
-        static_cast<const OptionBase*>(&q.symmetric), static_cast<const OptionBase*>(&q.asymmetric),
-        static_cast<const OptionBase*>(&q.storage)}) {
-    if (option->is_set())
-      throw Error::usage("--{} does not go with --mode {}: the target decides", option->name(), mode);
-  }
-  if (*q.clip == "hqq")
-    throw Error::usage("--clip hqq does not go with --mode {}: its weights are symmetric", mode);
-}
-
-/// What only ranges of activations are found with is not to be set where there are none.
-void check_no_ranges(const Quantize& q, const std::string& why) {
-  for (const OptionBase* option :
-       {static_cast<const OptionBase*>(&q.observer), static_cast<const OptionBase*>(&q.percentile),
-        static_cast<const OptionBase*>(&q.bias_correction)}) {
-    if (option->is_set())
-      throw Error::usage("--{} goes with calibration on --data or --input-range, {}", option->name(), why);
-  }
-}
-
-/// What only a calibration reads is not to be set where there is none.
-void check_not_calibrating(const Quantize& q, const std::string& why) {
-  check_no_ranges(q, why);
-  if (q.max_memory.is_set())
-    throw Error::usage("--{} goes with calibration on --data, {}", q.max_memory.name(), why);
-}
-
-void check_rounding(const Quantize& q) {
-  if (*q.rounding == "nearest") {
-    if (q.damping.is_set()) throw Error::usage("--damping goes with --rounding gptq");
-    return;
-  }
-  if (*q.mode == "dynamic")
-    throw Error::usage("--rounding {} goes with modes weight-only and static, found dynamic", *q.rounding);
-  if (q.ranges.is_set())
-    throw Error::usage("--rounding {} measures on --data and does not go with --ranges", *q.rounding);
-}
-
-/// How to round by what layers take in; nullopt for the nearest codes.
-std::optional<quantize::GptqOptions> rounding_of(const Quantize& q, bool has_data) {
-  if (*q.rounding == "nearest") return std::nullopt;
-  if (!has_data)
-    throw Error::usage("--rounding {} needs --data: it measures what layers take in", *q.rounding);
-  return quantize::GptqOptions{.damping = *q.damping};
-}
-
-quantize::Target target_for(const Quantize& q) {
-  const quantize::Target& target = quantize::target_of(*q.target);
-  return *q.activation_type == "auto" ? target : with_activation(target, dtype_of(*q.activation_type));
-}
-
-/// What says how activations are written is not to be set where they stay in float, and must be known to the
-/// target.
-void check_form(const Quantize& q, const std::string& mode) {
-  for (const OptionBase* option :
-       {static_cast<const OptionBase*>(&q.format), static_cast<const OptionBase*>(&q.activation_type)}) {
-    if (mode != "static" && option->is_set())
-      throw Error::usage("--{} goes with --mode static, found --mode {}", option->name(), mode);
-  }
-  for (const OptionBase* option : {static_cast<const OptionBase*>(&q.dynamic_conv),
-                                   static_cast<const OptionBase*>(&q.dynamic_activations)}) {
-    if (mode != "dynamic" && option->is_set())
-      throw Error::usage("--{} goes with --mode dynamic, found --mode {}", option->name(), mode);
-  }
-  if (mode != "static") return;
-  const quantize::Target target = target_for(q);
-  if (*q.format == "qoperator" && bits(target.activation) > 8)
-    throw Error::usage(
-        "--format qoperator does not go with --activation-type {}: integer operators have 8 bits",
-        *q.activation_type);
-  if (*q.format == "qoperator" && target.reads_qdq_only)
-    throw Error::usage(
-        "--format qoperator does not go with --target {}: it finds integer kernels from QuantizeLinear and "
-        "DequantizeLinear alone",
-        *q.target);
-}
-
-/// Factors between layers go with these.
-void check_equalize(const Quantize& q, const std::string& mode, bool has_data) {
-  if (*q.equalize == "activations" && mode != "static")
-    throw Error::usage("--equalize activations goes with --mode static, found mode {}", mode);
-  if (q.input_range.is_set() && (mode != "static" || has_data || q.ranges.is_set()))
-    throw Error::usage("--input-range is for --mode static without --data and --ranges");
-  if (*q.equalize == "activations" && q.input_range.is_set())
-    throw Error::usage(
-        "--equalize activations needs --data or norms: made inputs do not show what each channel "
-        "holds; use weights");
-  if (*q.equalize == "weights" && mode == "dynamic")
-    throw Error::usage("--equalize weights does not go with --mode dynamic");
-  if (q.reestimate.is_set() &&
-      (mode != "static" || !(has_data || q.input_range.is_set()) || q.ranges.is_set()))
-    throw Error::usage("--reestimate is for --mode static with --data: what convolutions give is measured");
-  if (*q.equalize != "none" && q.ranges.is_set())
-    throw Error::usage("--equalize changes what values hold, and --ranges gives it as it was: use --data");
-  if (!q.smooth.is_set()) return;
-  if (mode == "weight-only") throw Error::usage("--smooth is for activations: --mode static or dynamic");
-  if (q.ranges.is_set())
-    throw Error::usage("--smooth changes what values hold, and --ranges gives it as it was: use --data");
-  if (mode == "dynamic" && !has_data)
-    throw Error::usage("--smooth needs --data: what the channels of activations hold");
-}
 
 /// The context's samples as feeds.
 Samples samples_of(PassContext& context, const std::string& doing) {
@@ -306,47 +160,6 @@ std::vector<std::pair<std::string, std::string>> quantize_targets() {
   return list;
 }
 
-void Quantize::check() const {
-  if (percentile.is_set() && observer.is_set() && *observer != "percentile" && *observer != "auto") {
-    throw Error::usage("--percentile does not go with --observer {}", *observer);
-  }
-  if (*mode != "auto" || ranges.is_set()) check_form(*this, *mode == "auto" ? "static" : *mode);
-  check_rounding(*this);
-  if (*mode == "static" || *mode == "dynamic") return check_scales(*this, *mode);
-  if (*mode == "auto" && ranges.is_set()) return check_scales(*this, "static");
-  // Auto without ranges is decided when it is known whether there is data.
-  if (*mode == "weight-only" && (ranges.is_set() || target.is_set()))
-    throw Error::usage("--{} does not go with --mode weight-only",
-                       ranges.is_set() ? ranges.name() : target.name());
-  if (*symmetric && *asymmetric) throw Error::usage("--symmetric, --asymmetric: expected one of them");
-  if (type.is_set() && *type != "auto" && bits.is_set() && bits_of(*this) != std::stoi(*bits))
-    throw Error::usage("--type {} has {} bits, and --bits says {}", *type, bits_of(*this), *bits);
-  if (*clip == "hqq" && *symmetric)
-    throw Error::usage("--clip hqq moves the zero point and does not go with --symmetric");
-  const WeightOnlyOptions o = weight_options(*this);
-  if (!o.fit.symmetric && codec::lowest(o.code) < 0 && type.is_set() && *storage == "matmulnbits")
-    throw Error::usage(
-        "--storage matmulnbits has unsigned codes where there are zero points, found --type {}", *type);
-  if (group_size.is_set() && o.granularity != Granularity::kGroup)
-    throw Error::usage("--group-size needs --granularity group");
-  if (*storage == "qdq" && bits_of(*this) == 2)
-    throw Error::usage("--storage qdq has no type of 2 bits before opset 25; use portable");
-  if (*storage == "blocked" && bits_of(*this) == 2)
-    throw Error::usage(
-        "--storage blocked has no type of 2 bits before opset 25; use portable or matmulnbits");
-  if (*storage == "qdq" && o.granularity == Granularity::kGroup)
-    throw Error::usage("--storage qdq has one scale a tensor or channel; for groups use blocked or portable");
-  if (*storage == "blocked" && o.granularity != Granularity::kGroup)
-    throw Error::usage("--storage blocked needs --granularity group");
-  if (*storage == "matmulnbits") {
-    if (o.granularity != Granularity::kGroup)
-      throw Error::usage("--storage matmulnbits needs --granularity group");
-    if ((o.group & (o.group - 1)) != 0)
-      throw Error::usage("--storage matmulnbits: found --group-size {}, expected 16, 32, 64, 128 or 256",
-                         o.group);
-  }
-}
-
 void Quantize::run(Model& model, PassContext& context) {
   const Model before = model.clone();
   rewrite(model, context);
@@ -358,27 +171,27 @@ void Quantize::rewrite(Model& model, PassContext& context) {
   const bool knows = has_data || ranges.is_set() || input_range.is_set();
   const std::string chosen = *mode != "auto" ? *mode : knows ? "static" : "weight-only";
   if (*mode == "auto") {
-    check_form(*this, chosen);
+    quantize::check_form(*this, chosen);
     if (chosen == "static") {
-      check_scales(*this, chosen);
+      quantize::check_scales(*this, chosen);
     } else if (target.is_set()) {
       throw Error::usage("--target goes with activations: give --data or --ranges, or --mode dynamic");
     }
   }
-  if (ranges.is_set()) check_not_calibrating(*this, "and the ranges are given");
-  const auto gptq = rounding_of(*this, has_data);
+  if (ranges.is_set()) quantize::check_not_calibrating(*this, "and the ranges are given");
+  const auto gptq = quantize::rounding_of(*this, has_data);
   if (chosen != "static") {
     const std::string why = "and mode " + chosen + " has none";
-    gptq ? check_no_ranges(*this, why) : check_not_calibrating(*this, why);
+    gptq ? quantize::check_no_ranges(*this, why) : quantize::check_not_calibrating(*this, why);
   }
-  quantize::StaticOptions options{target_for(*this), *clip == "mse" ? Clip::kMse : Clip::kMinMax};
-  check_equalize(*this, chosen, has_data);
+  quantize::StaticOptions options{quantize::target_for(*this), *clip == "mse" ? Clip::kMse : Clip::kMinMax};
+  quantize::check_equalize(*this, chosen, has_data);
   const quantize::ScalingOptions scaling{*equalize, *smooth, options.target.saturates ? 64.0 : 127.0};
   if (chosen != "static") quantize::scale_channels(model, scaling, look_at(context), context);
   quantize::check_layers(*this, context.layers, chosen);
   if (chosen == "weight-only") {
     const auto with_rounding = [&](const Quantize& q) {
-      WeightOnlyOptions o = weight_options(q);
+      WeightOnlyOptions o = quantize::weight_options(q);
       o.gptq = gptq;
       if (gptq) o.samples = samples_of(context, "measuring");
       o.measure.max_memory = static_cast<std::uint64_t>(*max_memory) << 20U;
