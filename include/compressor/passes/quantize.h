@@ -71,7 +71,7 @@ class Quantize : public Pass {
       "channels had in float, in order; runs the net once for each"};
   Option<std::int64_t> max_memory{*this, "max-memory", 0,
                                   "megabytes that calibration may take for what it gathers; more passes over "
-                                  "the data where that is not enough; 0: no limit",
+                                  "the data where that is not enough; 0: no limit, 1024 for rounding gptq",
                                   Range::at_least(0)};
   Option<std::string> target{
       *this, "target", "generic",
@@ -86,7 +86,7 @@ class Quantize : public Pass {
       "for mode static: type of the codes of activations; auto: what the target computes fastest in",
       Choices{{"auto", "uint8", "int8", "int16", "uint16"}}};
   Option<bool> dynamic_conv{*this, "dynamic-conv", false,
-                            "for mode dynamic: convolutions too; measure, few machines are faster for it"};
+                            "for mode dynamic: convolutions too (ConvInteger)"};
   Option<bool> dynamic_activations{*this, "dynamic-activations", false,
                                    "for mode dynamic: MatMul of two activations too (attention)"};
   Option<std::string> bits{*this, "bits", "8", "bits of a weight", Choices{{"8", "4", "2"}}};

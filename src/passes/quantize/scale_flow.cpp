@@ -10,19 +10,12 @@
 
 #include "compressor/base/error.h"
 #include "passes/quantize/channel_moves.h"
+#include "passes/quantize/factor_tracks.h"
 
 namespace compressor::quantize {
 namespace {
 
 using Role = ScaledConstant::Role;
-using Atoms = std::vector<std::size_t>;
-
-constexpr std::uint64_t kMostExpanded = 1U << 16U;  ///< elements that a constant may grow to
-
-struct Track {
-  std::int64_t axis = 1;
-  Atoms atoms;
-};
 
 std::uint64_t product(const Dims& shape, std::size_t from, std::size_t to) {
   return num_elements(
@@ -33,13 +26,13 @@ bool is_any(const Node& node, std::initializer_list<std::string_view> ops) {
   return std::find(ops.begin(), ops.end(), node.op()) != ops.end();
 }
 
-class Follower {
+class Follower : private FactorTracks {
  public:
   Follower(const Model& model, const FactsMap& facts, const NodeFilter& filter)
-      : model_(model), facts_(facts), filter_(filter) {}
+      : FactorTracks(model, facts, filter) {}
 
   ScaleFlow run() {
-    for (const Node& node : model_.graph->nodes()) {
+    for (const Node& node : model().graph->nodes()) {
       follow(node);
       for (const Value* y : node.outputs()) {
         if (y) hold_outer(*y);
@@ -49,97 +42,6 @@ class Follower {
   }
 
  private:
-  // Classes.
-  std::size_t fresh() {
-    parent_.push_back(parent_.size());
-    why_.emplace_back();
-    return parent_.back();
-  }
-  Atoms fresh(std::size_t n) {
-    Atoms list(n);
-    for (std::size_t& a : list) a = fresh();
-    return list;
-  }
-  std::size_t root(std::size_t a) {
-    while (parent_[a] != a) a = parent_[a] = parent_[parent_[a]];
-    return a;
-  }
-  void join(std::size_t a, std::size_t b) {
-    const std::size_t x = root(a), y = root(b);
-    if (x == y) return;
-    parent_[std::max(x, y)] = std::min(x, y);
-    if (why_[std::min(x, y)].empty()) why_[std::min(x, y)] = why_[std::max(x, y)];
-  }
-  void join(const Atoms& a, const Atoms& b) {
-    for (std::size_t i = 0; i < a.size(); ++i) join(a[i], b[i]);
-  }
-  void fix(const Atoms& atoms, const std::string& why) {
-    for (const std::size_t a : atoms) {
-      if (std::string& known = why_[root(a)]; known.empty()) known = why;
-    }
-  }
-
-  // Values.
-  const Track* track(const Value* v) const {
-    const auto it = v ? tracks_.find(v) : tracks_.end();
-    return it == tracks_.end() ? nullptr : &it->second;
-  }
-  void set(const Value* v, std::int64_t axis, Atoms atoms) {
-    if (v) tracks_[v] = {axis, std::move(atoms)};
-  }
-  void fix(const Value* v, const std::string& why) {
-    if (const Track* t = track(v)) fix(t->atoms, why);
-  }
-  void fix_inputs(const Node& node, const std::string& why = "") {
-    for (const Value* v : node.inputs())
-      fix(v, why.empty() ? fmt::format("read by '{}' ({})", node.label(), node.op()) : why);
-  }
-  void hold_outer(const Value& v) {
-    for (const Use& use : v.uses()) {
-      if (!use.node && use.graph == model_.graph.get()) fix(&v, "an output of the model");
-      if (use.graph != model_.graph.get()) fix(&v, "read in a body");
-    }
-  }
-  std::int64_t rank(const Value& v) const {
-    const Facts& f = facts_.of(v);
-    return f.ranked ? f.rank() : -1;
-  }
-  std::int64_t length(const Value& v, std::int64_t axis) const {
-    const Facts& f = facts_.of(v);
-    if (!f.ranked || axis >= f.rank() || axis < 0) return -1;
-    const SymDim& d = f.dims[static_cast<std::size_t>(axis)];
-    return d.is_number() ? d.number() : -1;
-  }
-  std::optional<Tensor> constant(const Value* v) const {
-    return v ? fixed_constant(model_, *v) : std::nullopt;
-  }
-  void pass(const Node& node, std::int64_t axis) { set(node.output(0), axis, track(node.input(0))->atoms); }
-
-  void add(const Node& node, std::size_t input, Role role, const ElementChannels& channels,
-           const Atoms& atoms, Dims expanded = {}) {
-    constants_.push_back({&node, input, role, channels, atoms, std::move(expanded)});
-  }
-
-  /// A float32 weight that this node may change.
-  std::optional<Tensor> weight(const Node& node, std::size_t input) const {
-    const Value* v = node.input(input);
-    auto t = constant(v);
-    if (!t || t->dtype != DType::kFloat || t->size() == 0 || !filter_.matches(node)) return std::nullopt;
-    if (v->uses().size() != 1 && t->size() > kMostExpanded) return std::nullopt;  // would be stored twice
-    return t;
-  }
-
-  /// A row of `n` numbers; absent counts as there.
-  bool is_vector(const Node& node, std::size_t input, std::size_t n) const {
-    if (!node.input(input)) return true;
-    const auto t = weight(node, input);
-    return t && t->size() == n && t->rank() > 0 && t->shape.back() == static_cast<std::int64_t>(n);
-  }
-
-  void shift(const Node& node, std::size_t input, const Atoms& atoms) {
-    if (node.input(input)) add(node, input, Role::kShift, {.inner = 1, .count = atoms.size()}, atoms);
-  }
-
   /// The node reads its first input's channels along `axis` with the weight at input 1.
   void read(const Node& node, std::int64_t axis, const ElementChannels& channels, std::size_t n) {
     const Track* t = track(node.input(0));
@@ -176,7 +78,7 @@ class Follower {
     if (is_homogeneous(node)) {
       for (std::size_t i = 1; i < node.inputs().size(); ++i) fix(node.input(i), "read as a setting");
       if (node.output(1)) return fix_inputs(node);
-      return pass(node, t->axis);
+      return set(node.output(0), t->axis, Atoms(t->atoms));
     }
     if (const auto axes = moved(node, *t)) return set(node.output(0), axes->axis, axes->atoms);
     if (node.is("Split")) return follow_split(node, *t);
@@ -267,7 +169,7 @@ class Follower {
                     std::int64_t axis, std::int64_t r) {
     const std::vector<float> values = c.dtype == DType::kFloat ? to_floats(c) : std::vector<float>{NAN};
     if (std::all_of(values.begin(), values.end(), [](float v) { return v == 0; })) return true;
-    if (c.dtype != DType::kFloat || !filter_.matches(node) || c.rank() > r) return false;
+    if (c.dtype != DType::kFloat || !may_change(node) || c.rank() > r) return false;
     const std::int64_t at = constant_axis(c, axis, r);
     if (at >= 0) {
       if (c.shape[static_cast<std::size_t>(at)] != static_cast<std::int64_t>(atoms.size())) return false;
@@ -324,7 +226,7 @@ class Follower {
     if (r <= 0 || length(*y, axis) != static_cast<std::int64_t>(n)) return fix_inputs(node);
     const auto c = constant(other);
     const bool by_channel = c && node.is("Mul") && c->dtype == DType::kFloat && c->rank() <= r &&
-                            filter_.matches(node) && constant_axis(*c, axis, r) >= 0 && c->size() == n;
+                            may_change(node) && constant_axis(*c, axis, r) >= 0 && c->size() == n;
     if (!by_channel) return set(y, axis, t->atoms);
     const ElementChannels channels = along(*c, constant_axis(*c, axis, r));
     const Atoms atoms = fresh(n);
@@ -413,89 +315,19 @@ class Follower {
 
   /// Operators that move elements: where the channels are afterwards. Zeros are zeros at any factor.
   std::optional<Track> moved(const Node& node, const Track& t) {
-    const auto to = move_channels(model_, facts_, node, t.axis, static_cast<std::int64_t>(t.atoms.size()));
+    const auto to = move_channels(model(), facts(), node, t.axis, static_cast<std::int64_t>(t.atoms.size()));
     if (!to) return std::nullopt;
     Track result{to->axis, {}};
     for (const std::int64_t from : to->source)
       result.atoms.push_back(from < 0 ? fresh() : t.atoms[static_cast<std::size_t>(from)]);
     return result;
   }
-
-  ScaleFlow finish() {
-    ScaleFlow flow;
-    std::vector<std::size_t> number(parent_.size());
-    for (std::size_t a = 0; a < parent_.size(); ++a) {
-      if (root(a) != a) continue;
-      number[a] = flow.classes++;
-      flow.fixed.push_back(why_[a]);
-    }
-    const auto numbered = [&](const Atoms& atoms) {
-      std::vector<std::size_t> list;
-      for (const std::size_t a : atoms) list.push_back(number[root(a)]);
-      return list;
-    };
-    for (ScaledConstant& c : constants_) {
-      c.classes = numbered(c.classes);
-      flow.constants.push_back(std::move(c));
-    }
-    for (const Node& node : model_.graph->nodes()) {
-      for (const Value* y : node.outputs()) {
-        if (const Track* t = track(y)) flow.values.push_back({y, t->axis, rank(*y), numbered(t->atoms)});
-      }
-    }
-    return flow;
-  }
-
-  const Model& model_;
-  const FactsMap& facts_;
-  const NodeFilter& filter_;
-  std::vector<std::size_t> parent_;
-  std::vector<std::string> why_;
-  std::unordered_map<const Value*, Track> tracks_;
-  std::vector<ScaledConstant> constants_;
 };
 
 }  // namespace
 
-const ScaledValue* ScaleFlow::find(const Value& value) const {
-  const auto it =
-      std::find_if(values.begin(), values.end(), [&](const ScaledValue& v) { return v.value == &value; });
-  return it == values.end() ? nullptr : &*it;
-}
-
 ScaleFlow find_scale_flow(const Model& model, const FactsMap& facts, const NodeFilter& filter) {
   return Follower(model, facts, filter).run();
-}
-
-void apply_factors(Model& model, const ScaleFlow& flow, const std::vector<double>& factors) {
-  CHECK(factors.size() == flow.classes, "{} factors for {} classes", factors.size(), flow.classes);
-  Graph& graph = *model.graph;
-  for (const ScaledConstant& c : flow.constants) {
-    const bool changes =
-        std::any_of(c.classes.begin(), c.classes.end(), [&](std::size_t k) { return factors[k] != 1; });
-    if (!changes) continue;
-    const Value& old = *c.node->input(c.input);
-    const Tensor t = *fixed_constant(model, old);
-    const std::vector<float> before = to_floats(t);
-    const Dims shape = c.expanded.empty() ? t.shape : c.expanded;
-    std::vector<float> after(num_elements(shape));
-    const std::size_t repeated = after.size() / before.size();
-    for (std::size_t i = 0; i < after.size(); ++i) {
-      const double f = factors[c.classes[c.channels.of(i)]];
-      // An expanded constant has one channel before: its elements repeat for each of the new ones.
-      const std::size_t outer = i / (c.channels.inner * c.channels.count);
-      const std::size_t at = repeated == 1 ? i : outer * c.channels.inner + i % c.channels.inner;
-      const auto v = static_cast<double>(before[at]);
-      after[i] = static_cast<float>(c.role == Role::kReader ? v / f : v * f);
-    }
-    Tensor scaled = Tensor::of(shape, std::span<const float>(after));
-    if (old.initializer() && old.uses().size() == 1 && !old.is_input()) {
-      graph.set_initializer(old, std::move(scaled));
-      continue;
-    }
-    graph.set_input(*c.node, c.input, graph.add_initializer(graph.fresh_name(old.name()), std::move(scaled)));
-    if (old.uses().empty() && old.producer()) graph.erase(*old.producer());
-  }
 }
 
 }  // namespace compressor::quantize
