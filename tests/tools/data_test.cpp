@@ -24,22 +24,7 @@ class Data : public ProgramTest {
   static constexpr const char* kModel = "resnet8_fashion.onnx";
   Data() {
     bring(kModel);
-    Random random(kSeed);
-    std::vector<float> x(kSamples * 28 * 28);
-    for (float& v : x) v = static_cast<float>(random.normal());
-    const Tensor pictures = Tensor::of({kSamples, 1, 28, 28}, std::span<const float>(x));
-    write_npz(path("inputs.npz"), {{"image", pictures}});
-    const Outcome o = run({"infer", "--input", "inputs.npz", "-o", "out.npz", kModel});
-    EXPECT_EQ(o.code, 0) << o.err;
-    const Tensor logits = read_npz(path("out.npz")).at("logits");
-    const std::vector<float> y = to_floats(logits);
-    std::vector<std::int64_t> labels;
-    for (std::int64_t i = 0; i < kSamples; ++i) {
-      const auto row = y.begin() + i * 10;
-      labels.push_back(std::max_element(row, row + 10) - row);
-    }
-    write_npz(path("data.npz"), {{"image", pictures},
-                                 {"label", Tensor::of({kSamples}, std::span<const std::int64_t>(labels))}});
+    make_labelled(kModel, kSamples, kSeed);
   }
   bool exists(const std::string& name) const { return std::filesystem::exists(path(name)); }
 };

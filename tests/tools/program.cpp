@@ -16,6 +16,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "compressor/base/random.h"
+#include "compressor/data/numpy.h"
 #include "compressor/onnx/save.h"
 
 namespace compressor::test {
@@ -160,6 +162,24 @@ void ProgramTest::make_wide(const std::string& name, std::int64_t inputs, std::i
   g.set_type(*node.output(0), Type::tensor(DType::kFloat, {1, outputs}));
   g.add_output(*node.output(0));
   save_model(model, path(name));
+}
+
+void ProgramTest::make_labelled(const std::string& model, std::int64_t samples, std::uint64_t seed) const {
+  Random random(seed);
+  std::vector<float> x(static_cast<std::size_t>(samples * 28 * 28));
+  for (float& v : x) v = static_cast<float>(random.normal());
+  const Tensor pictures = Tensor::of({samples, 1, 28, 28}, std::span<const float>(x));
+  write_npz(path("inputs.npz"), {{"image", pictures}});
+  const Outcome o = run({"infer", "--input", "inputs.npz", "-o", "out.npz", model});
+  ASSERT_EQ(o.code, 0) << o.err;
+  const std::vector<float> y = to_floats(read_npz(path("out.npz")).at("logits"));
+  std::vector<std::int64_t> labels;
+  for (std::int64_t i = 0; i < samples; ++i) {
+    const auto row = y.begin() + i * 10;
+    labels.push_back(std::max_element(row, row + 10) - row);
+  }
+  write_npz(path("data.npz"),
+            {{"image", pictures}, {"label", Tensor::of({samples}, std::span<const std::int64_t>(labels))}});
 }
 
 }  // namespace compressor::test

@@ -43,6 +43,9 @@ class ProgramTest : public ::testing::Test {
   Words files() const;
   /// x [1, inputs] -> Gemm(weight [inputs, outputs], made while it is written) -> y
   void make_wide(const std::string& name, std::int64_t inputs, std::int64_t outputs) const;
+  /// data.npz: seeded random pictures for one of the project's models, labelled with what the network says of
+  /// them, so that its accuracy on them is 100 %.
+  void make_labelled(const std::string& model, std::int64_t samples, std::uint64_t seed) const;
 
  private:
   std::string folder_;

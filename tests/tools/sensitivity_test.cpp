@@ -21,22 +21,6 @@ class Sensitivity : public ProgramTest {
   static constexpr const char* kModel = "resnet8_fashion.onnx";
   Sensitivity() { bring(kModel); }
 
-  /// Random pictures, labelled with what the network says of them: its accuracy is 100 %.
-  void make_data() const {
-    Random random(kSeed);
-    std::vector<float> x(kSamples * 28 * 28);
-    for (float& v : x) v = static_cast<float>(random.normal());
-    const Tensor pictures = Tensor::of({kSamples, 1, 28, 28}, std::span<const float>(x));
-    write_npz(path("inputs.npz"), {{"image", pictures}});
-    const Outcome o = run({"infer", "--input", "inputs.npz", "-o", "out.npz", kModel});
-    ASSERT_EQ(o.code, 0) << o.err;
-    const std::vector<float> y = to_floats(read_npz(path("out.npz")).at("logits"));
-    std::vector<std::int64_t> labels;
-    for (std::int64_t i = 0; i < kSamples; ++i)
-      labels.push_back(std::max_element(y.begin() + i * 10, y.begin() + i * 10 + 10) - (y.begin() + i * 10));
-    write_npz(path("data.npz"), {{"image", pictures},
-                                 {"label", Tensor::of({kSamples}, std::span<const std::int64_t>(labels))}});
-  }
   Json layers_of(const std::string& report) const { return Json::parse(read(report))["layers"]; }
   static std::size_t count(const Json& layers, const std::string& action) {
     return static_cast<std::size_t>(
@@ -120,7 +104,7 @@ TEST_F(Sensitivity, ABoundOnNoiseIsHeldByTheFileThatIsWritten) {
 }
 
 TEST_F(Sensitivity, QuantizeKeepsTheFewestLayersThatABoundNeeds) {
-  make_data();
+  make_labelled(kModel, kSamples, kSeed);
   const Words call = {"quantize", "--bits",      "2",        "--granularity", "tensor", "--clip",
                       "minmax",   "--eval-data", "data.npz", "--max-drop",    "10",     "-o",
                       "q.onnx",   "--report",    "q.json",   kModel};
@@ -146,7 +130,7 @@ TEST_F(Sensitivity, QuantizeKeepsTheFewestLayersThatABoundNeeds) {
 }
 
 TEST_F(Sensitivity, TheReportSaysWhichGridEveryTensorLiesOn) {
-  make_data();
+  make_labelled(kModel, kSamples, kSeed);
   ASSERT_EQ(run({"quantize", "--data", "data.npz", "-o", "q.onnx", "--report", "q.json", kModel}).code, 0);
   const Json report = Json::parse(read("q.json"));
   std::size_t weights = 0;

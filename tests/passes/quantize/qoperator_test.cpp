@@ -11,6 +11,7 @@
 #include "builder.h"
 #include "compressor/base/random.h"
 #include "compressor/engine/executor.h"
+#include "passes/quantize/residual.h"
 #include "passes/quantize/static_qdq.h"
 #include "referee.h"
 
@@ -19,6 +20,7 @@ namespace {
 
 using build::attr;
 using build::Net;
+using build::residual;
 using build::V;
 using testing::HasSubstr;
 
@@ -76,16 +78,6 @@ double difference_here(const Model& a, const Model& b) {
     }
   }
   return std::sqrt(noise / signal);
-}
-
-Model residual() {
-  Net n;
-  V x = n.cbr(n.input("x", {1, 3, 8, 8}), 3, 8);
-  const V y = n.cbr(x, 8, 8);
-  x = n.relu(n.add(x, n.conv(y, 8, 8, {.bias = true})));
-  x = n.op("MaxPool", {x}, {attr("kernel_shape", build::Ints{2, 2}), attr("strides", build::Ints{2, 2})});
-  n.output(n.linear(n.gap(x), 8, 5));
-  return n.done();
 }
 
 TEST(QOperator, AResidualNetworkIsAllIntegers) {

@@ -13,6 +13,7 @@
 #include "compressor/base/error.h"
 #include "compressor/base/random.h"
 #include "compressor/codec/storage.h"
+#include "passes/quantize/residual.h"
 #include "passes/quantize/static_qdq.h"
 #include "referee.h"
 
@@ -21,6 +22,7 @@ namespace {
 
 using build::attr;
 using build::Net;
+using build::residual;
 using build::V;
 using testing::HasSubstr;
 
@@ -62,45 +64,6 @@ float scale_before(const Model& model, std::string_view op, std::size_t nth, std
     return to_floats(*constant_of(*dq->input(1)))[0];
   }
   return -2;
-}
-
-TEST(PairSafe, NoTwoProductsOfAChannelLeave16Bits) {
-  Random random(21);
-  for (int round = 0; round < 2000; ++round) {
-    std::vector<float> w(2 + random.below(30));
-    for (float& v : w) v = static_cast<float>(random.normal() * std::exp(random.normal()));
-    const float scale = pair_safe_scale(w);
-    std::vector<long> up, down;
-    for (const float v : w) {
-      const long q = std::lround(v / scale);
-      ASSERT_LE(std::abs(q), 127) << "seed 21, round " << round;
-      (q > 0 ? up : down).push_back(std::abs(q));
-    }
-    for (auto* side : {&up, &down}) {
-      std::sort(side->rbegin(), side->rend());
-      const long pair = side->size() > 1 ? (*side)[0] + (*side)[1] : 0;
-      ASSERT_LE(255 * pair, 32767) << "seed 21, round " << round;
-    }
-  }
-}
-
-TEST(PairSafe, OneLargeWeightKeepsAllCodes) {
-  const std::vector<float> w = {1, 0.001F, -0.5F};
-  EXPECT_FLOAT_EQ(pair_safe_scale(w), 1.0F / 127);
-  const std::vector<float> alike = {1, 1};
-  EXPECT_NEAR(pair_safe_scale(alike), 1.0F / 64, 1e-4);
-  const std::vector<float> nothing = {0, 0};
-  EXPECT_EQ(pair_safe_scale(nothing), 1);
-}
-
-Model residual() {
-  Net n;
-  V x = n.cbr(n.input("x", {1, 3, 8, 8}), 3, 8);
-  const V y = n.cbr(x, 8, 8);
-  x = n.relu(n.add(x, n.conv(y, 8, 8, {.bias = true})));
-  x = n.op("MaxPool", {x}, {attr("kernel_shape", build::Ints{2, 2}), attr("strides", build::Ints{2, 2})});
-  n.output(n.linear(n.gap(x), 8, 5));
-  return n.done();
 }
 
 TEST(Static, ConvolutionsAreWrappedAndNormsFolded) {
