@@ -296,17 +296,26 @@ void upgrade(Model& model, std::int64_t opset) {
   raise_ir(model, ir_of(opset));
 }
 
+std::int64_t close_weights(Model& model) {
+  std::int64_t dropped = 0;
+  const std::vector<const Value*> inputs(model.graph->inputs().begin(), model.graph->inputs().end());
+  for (const Value* input : inputs) {
+    if (!input->initializer()) continue;
+    model.graph->erase_input(*input);
+    ++dropped;
+  }
+  return dropped;
+}
+
+void note_closed(std::int64_t dropped, PassContext& context) {
+  if (dropped == 0) return;
+  context.note(fmt::format(
+      "{} of the weights were inputs of the graph too; callers cannot replace them any more", dropped));
+}
+
 std::int64_t raise_ir(Model& model, std::int64_t version) {
   if (model.ir_version >= version) return 0;
-  std::int64_t dropped = 0;
-  if (model.ir_version < 4 && version >= 4) {
-    const std::vector<const Value*> inputs(model.graph->inputs().begin(), model.graph->inputs().end());
-    for (const Value* input : inputs) {
-      if (!input->initializer()) continue;
-      model.graph->erase_input(*input);
-      ++dropped;
-    }
-  }
+  const std::int64_t dropped = model.ir_version < 4 && version >= 4 ? close_weights(model) : 0;
   model.ir_version = version;
   return dropped;
 }

@@ -311,9 +311,7 @@ class Narrowing {
       }
       graph_.erase_initializer(*v);
     }
-    if (dropped > 0)
-      context_.note(fmt::format(
-          "{} weights were inputs of the graph too; callers cannot replace them any more", dropped));
+    note_closed(dropped, context_);
   }
 
   Model& model_;

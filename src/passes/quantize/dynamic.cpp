@@ -286,6 +286,7 @@ class Dynamic {
 
 void quantize_dynamic(Model& model, const StaticOptions& options, const DynamicOptions& which,
                       PassContext& context) {
+  note_closed(close_weights(model), context);
   if (model.opset() < kOpset) {
     if (const std::string why = why_not_upgrade(model, kOpset); !why.empty())
       throw Error::model("mode dynamic needs opset {}: {}", kOpset, why);

@@ -164,6 +164,7 @@ Ranges read_ranges(const std::string& path) {
 }
 
 void prepare_static(Model& model, PassContext& context) {
+  note_closed(close_weights(model), context);
   raise_opset(model, kOpset, context);
   raise_ir(model, 4);
   // Results of folded norms keep their names, under which their ranges were measured.

@@ -250,9 +250,7 @@ class WeightOnly {
   void finish() {
     if (small_types_) raise_ir(model_, 10);  // the first that knows types of 4 bits
     raise_ir(model_, 4);                     // constants that are no inputs of the graph
-    if (inputs_ > 0)
-      context_.note(fmt::format(
-          "{} weights were inputs of the graph too; callers cannot replace them any more", inputs_));
+    note_closed(inputs_, context_);
     if (microsoft_ && model_.opset("com.microsoft") == 0)
       model_.opsets.push_back({.domain = "com.microsoft", .version = 1});
     const Loss all{signal_, noise_};

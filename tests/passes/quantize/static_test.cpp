@@ -82,6 +82,23 @@ TEST(Static, ConvolutionsAreWrappedAndNormsFolded) {
   EXPECT_THAT(r.layers[0].detail, HasSubstr("int8, 8 scales"));
 }
 
+TEST(Static, WeightsThatCallersMightReplaceAreWeights) {
+  Model model = residual();
+  model.ir_version = 8;
+  std::int64_t opened = 0;
+  const std::vector<const Value*> weights(model.graph->initializers().begin(),
+                                          model.graph->initializers().end());
+  for (const Value* w : weights) {
+    const Tensor t = *w->initializer();
+    model.graph->add_input(w->name(), Type::tensor(t.dtype, t.shape));
+    ++opened;
+  }
+  const PassResult r = run(model);
+  EXPECT_EQ(r.done, 4);
+  EXPECT_EQ(model.graph->inputs().size(), 1U);
+  EXPECT_THAT(r.notes, testing::Contains(HasSubstr(std::to_string(opened) + " of the weights were inputs")));
+}
+
 TEST(Static, WeightsAndBiasesHaveTheirScales) {
   Model model = residual();
   run(model);
