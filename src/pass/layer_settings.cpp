@@ -1,4 +1,4 @@
-// layer_settings: read and match.
+// layer_settings: reads patterns with their options, and finds those that match a node.
 #include "compressor/pass/layer_settings.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-// trials: clones, filters, and statistics that are kept.
+// trials: each on a clone, with a filter of its own, on statistics that all share.
 #include "compressor/pipeline/trials.h"
 
 #include "compressor/base/error.h"

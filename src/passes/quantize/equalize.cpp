@@ -1,4 +1,4 @@
-// equalize: the factors.
+// equalize: chooses each factor by what activations or weights hold on both sides of it.
 //
 // The expected noise of a layer that reads x with W, by which the exponent is chosen (x' = f x, W' = W / f):
 //   of the activation   step_x^2 / 12 sum_oi W'_oi^2,            step_x = (max - min of all x') / 255

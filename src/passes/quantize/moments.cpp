@@ -1,4 +1,4 @@
-// moments: the propagation.
+// moments: means and deviations of channels, passed on from norm to norm, operator by operator.
 #include "passes/quantize/moments.h"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// targets: the rows.
+// targets: one row for each runtime, and what other activation types make of it.
 //
 // ONNX Runtime, measured: u8 activations fuse into QLinearConv, also behind Relu and Clip; ConvTranspose has
 // no integer kernel; without VNNI its u8 x s8 products saturate in 16 bits. TensorRT wants signed symmetric

@@ -1,4 +1,4 @@
-// weight_blocks: layouts to blocks.
+// weight_blocks: from the layout of a weight to the blocks that share a scale.
 #include "passes/quantize/weight_blocks.h"
 
 #include <algorithm>
