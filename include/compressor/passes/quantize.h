@@ -85,8 +85,7 @@ class Quantize : public Pass {
       *this, "activation-type", "auto",
       "for mode static: type of the codes of activations; auto: what the target computes fastest in",
       Choices{{"auto", "uint8", "int8", "int16", "uint16"}}};
-  Option<bool> dynamic_conv{*this, "dynamic-conv", false,
-                            "for mode dynamic: convolutions too (ConvInteger)"};
+  Option<bool> dynamic_conv{*this, "dynamic-conv", false, "for mode dynamic: convolutions too (ConvInteger)"};
   Option<bool> dynamic_activations{*this, "dynamic-activations", false,
                                    "for mode dynamic: MatMul of two activations too (attention)"};
   Option<std::string> bits{*this, "bits", "8", "bits of a weight", Choices{{"8", "4", "2"}}};
