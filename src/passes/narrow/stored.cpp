@@ -14,7 +14,7 @@
 #include "compressor/passes/narrow.h"
 #include "compressor/rewrite/upgrade.h"
 #include "passes/prune/prunable.h"
-#include "passes/quantize/weight_blocks.h"
+#include "passes/quantize/grid/weight_blocks.h"
 
 namespace compressor {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "compressor/passes/quantize.h"
-#include "passes/quantize/static_qdq.h"
+#include "passes/quantize/integer/static_qdq.h"
 
 namespace compressor::quantize {
 

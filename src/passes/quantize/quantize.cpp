@@ -1,19 +1,19 @@
 // quantize: hand over to the mode; in mode static, find ranges first.
 #include "compressor/passes/quantize.h"
 
-#include "passes/quantize/calibrate.h"
+#include "passes/quantize/channels/moments.h"
+#include "passes/quantize/channels/prepare_channels.h"
 #include "passes/quantize/conflicts.h"
-#include "passes/quantize/dynamic.h"
+#include "passes/quantize/integer/dynamic.h"
+#include "passes/quantize/integer/qoperator.h"
+#include "passes/quantize/integer/reestimate.h"
+#include "passes/quantize/integer/static_qdq.h"
 #include "passes/quantize/layer_options.h"
-#include "passes/quantize/moments.h"
-#include "passes/quantize/prepare_channels.h"
-#include "passes/quantize/qoperator.h"
+#include "passes/quantize/ranges/calibrate.h"
+#include "passes/quantize/ranges/synthetic.h"
 #include "passes/quantize/records.h"
-#include "passes/quantize/reestimate.h"
+#include "passes/quantize/rounding/static_rounding.h"
 #include "passes/quantize/settings.h"
-#include "passes/quantize/static_qdq.h"
-#include "passes/quantize/static_rounding.h"
-#include "passes/quantize/synthetic.h"
 #include "passes/quantize/weight_only.h"
 
 namespace compressor {

@@ -4,8 +4,8 @@
 #include <map>
 
 #include "compressor/passes/quantize.h"
-#include "passes/quantize/fit.h"
-#include "passes/quantize/static_qdq.h"
+#include "passes/quantize/grid/fit.h"
+#include "passes/quantize/integer/static_qdq.h"
 
 namespace compressor::quantize {
 

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "compressor/passes/quantize.h"
-#include "passes/quantize/gptq.h"
+#include "passes/quantize/rounding/gptq.h"
 #include "passes/quantize/targets.h"
 #include "passes/quantize/weight_only.h"
 

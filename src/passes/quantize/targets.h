@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "compressor/tensor/dtype.h"
-#include "passes/quantize/affine.h"
+#include "passes/quantize/grid/affine.h"
 
 namespace compressor::quantize {
 

@@ -3,9 +3,9 @@
 
 #include "compressor/codec/storage.h"
 #include "compressor/pass/pass.h"
-#include "passes/quantize/fit.h"
-#include "passes/quantize/measured_layers.h"
-#include "passes/quantize/weight_blocks.h"
+#include "passes/quantize/grid/fit.h"
+#include "passes/quantize/grid/weight_blocks.h"
+#include "passes/quantize/rounding/measured_layers.h"
 
 namespace compressor::quantize {
 

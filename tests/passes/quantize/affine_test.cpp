@@ -1,5 +1,5 @@
 // affine_test: ranges to scales, and blocks of numbers to the grid that loses least.
-#include "passes/quantize/affine.h"
+#include "passes/quantize/grid/affine.h"
 
 #include <gtest/gtest.h>
 
@@ -9,8 +9,8 @@
 
 #include "compressor/base/random.h"
 #include "compressor/base/threads.h"
-#include "passes/quantize/fit.h"
-#include "passes/quantize/weight_blocks.h"
+#include "passes/quantize/grid/fit.h"
+#include "passes/quantize/grid/weight_blocks.h"
 
 namespace compressor::quantize {
 namespace {

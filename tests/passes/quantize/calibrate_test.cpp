@@ -1,5 +1,5 @@
 // calibrate: from samples to ranges, and what biases take back.
-#include "passes/quantize/calibrate.h"
+#include "passes/quantize/ranges/calibrate.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // equalize_test: factors between layers change nothing in float, narrow what they should, and stay away from
 // what is not homogeneous.
-#include "passes/quantize/equalize.h"
+#include "passes/quantize/channels/equalize.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@
 #include "compressor/base/random.h"
 #include "compressor/engine/executor.h"
 #include "compressor/passes/quantize.h"
-#include "passes/quantize/prepare_channels.h"
+#include "passes/quantize/channels/prepare_channels.h"
 
 namespace compressor::quantize {
 namespace {

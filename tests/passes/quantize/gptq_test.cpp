@@ -1,5 +1,5 @@
 // gptq_test: the rounding against the textbook, and its promises.
-#include "passes/quantize/gptq.h"
+#include "passes/quantize/rounding/gptq.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // observer: ranges for numbers whose distribution is known.
-#include "passes/quantize/observer.h"
+#include "passes/quantize/ranges/observer.h"
 
 #include <gtest/gtest.h>
 

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "compressor/base/random.h"
-#include "passes/quantize/static_qdq.h"
+#include "passes/quantize/integer/static_qdq.h"
 
 namespace compressor::quantize {
 namespace {

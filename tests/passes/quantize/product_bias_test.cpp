@@ -1,5 +1,5 @@
 // product_bias_test: MatMul and Add before, Gemm or an Add of as many axes after.
-#include "passes/quantize/product_bias.h"
+#include "passes/quantize/integer/product_bias.h"
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 // qoperator_test: pairs of QuantizeLinear and DequantizeLinear before, integer operators after, and the same
 // numbers up to one code in ONNX Runtime and here.
-#include "passes/quantize/qoperator.h"
+#include "passes/quantize/integer/qoperator.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,8 +11,8 @@
 #include "builder.h"
 #include "compressor/base/random.h"
 #include "compressor/engine/executor.h"
+#include "passes/quantize/integer/static_qdq.h"
 #include "passes/quantize/residual.h"
-#include "passes/quantize/static_qdq.h"
 #include "referee.h"
 
 namespace compressor::quantize {

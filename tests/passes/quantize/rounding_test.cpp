@@ -11,7 +11,7 @@
 #include "compressor/codec/storage.h"
 #include "compressor/onnx/load.h"
 #include "compressor/passes/quantize.h"
-#include "passes/quantize/static_rounding.h"
+#include "passes/quantize/rounding/static_rounding.h"
 #include "referee.h"
 
 namespace compressor {

@@ -13,8 +13,8 @@
 #include "compressor/base/error.h"
 #include "compressor/base/random.h"
 #include "compressor/codec/storage.h"
+#include "passes/quantize/integer/static_qdq.h"
 #include "passes/quantize/residual.h"
-#include "passes/quantize/static_qdq.h"
 #include "referee.h"
 
 namespace compressor::quantize {

@@ -8,8 +8,8 @@
 #include "compressor/base/random.h"
 #include "compressor/engine/executor.h"
 #include "compressor/passes/quantize.h"
-#include "passes/quantize/moments.h"
-#include "passes/quantize/synthetic.h"
+#include "passes/quantize/channels/moments.h"
+#include "passes/quantize/ranges/synthetic.h"
 
 namespace compressor::quantize {
 namespace {

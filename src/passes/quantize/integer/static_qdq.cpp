@@ -1,0 +1,211 @@
+// static_qdq: puts QuantizeLinear and DequantizeLinear around what is computed in integers.
+//
+//   x -> Conv(W, b) -> Relu -> y   ==>   x -> Q(s_x) -> DQ(s_x) -> Conv(DQ(W'), DQ(b')) -> Relu -> Q(s_y) ->
+//   DQ(s_y) -> y
+//
+// One pair stands behind every value that has a scale; all its readers read what comes out of it. Runtimes
+// fuse DQ -> operator -> Q into an integer kernel.
+#include "passes/quantize/integer/static_qdq.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+#include "compressor/base/error.h"
+#include "compressor/rewrite/rewriter.h"
+#include "compressor/rewrite/upgrade.h"
+#include "passes/quantize/integer/product_bias.h"
+#include "passes/quantize/layer_options.h"
+#include "passes/quantize/records.h"
+#include "passes/simplify/rewrites.h"
+
+namespace compressor::quantize {
+namespace {
+
+constexpr std::int64_t kOpset = 13;          ///< scales by channel
+constexpr std::int64_t kOpsetOf16Bits = 21;  ///< codes of 16 bits
+
+void raise_opset(Model& model, std::int64_t opset, PassContext& context) {
+  if (model.opset() >= opset) return;
+  if (const std::string why = why_not_upgrade(model, opset); !why.empty())
+    throw Error::model("static quantization needs opset {}: {}", opset, why);
+  context.note(fmt::format("opset raised from {} to {}", model.opset(), opset));
+  upgrade(model, opset);
+}
+
+class Inserter {
+ public:
+  Inserter(Model& model, const StaticOptions& options, PassContext& context)
+      : graph_(*model.graph), model_(model), options_(options), context_(context) {}
+
+  void run(const Plan& plan, const std::map<const Value*, Affine>& scales) {
+    constants(plan);
+    for (const Node* node : in_order(plan)) {
+      const auto spot = weights(*node);
+      if (!spot && node->is("MatMul")) context_.done(*node, "quantized", "both operands are activations");
+      if (!spot) continue;
+      const auto mean = options_.means.find(node->input(0)->name());
+      const std::string text = quantize_node_weights(
+          model_, *node, *spot, scales.at(node->input(0)),
+          mean == options_.means.end() ? std::span<const float>() : std::span(mean->second),
+          with_clip(options_, context_.layers, *node));
+      context_.done(*node, "quantized", text);
+    }
+    for (const Value* v : plan.activations) wrap(*v, scales.at(v));
+    graph_.sort();
+  }
+
+ private:
+  std::vector<const Node*> in_order(const Plan& plan) const {
+    std::vector<const Node*> nodes;
+    for (const Node* node : graph_.node_list()) {
+      if (plan.nodes.contains(node)) nodes.push_back(node);
+    }
+    return nodes;
+  }
+
+  std::optional<WeightSpot> weights(const Node& node) const {
+    const auto& ops = options_.target.compute;
+    if (std::find(ops.begin(), ops.end(), node.op()) == ops.end()) return std::nullopt;
+    return weight_spot(model_, node);
+  }
+
+  /// Scale and zero point, shared by all that have the same.
+  std::pair<const Value*, const Value*> parameters(const Affine& a) {
+    auto& known = parameters_[{a.scale, a.zero}];
+    if (known.first) return known;
+    const auto zero = static_cast<double>(a.zero);
+    known = {
+        graph_.add_initializer(graph_.fresh_name("scale"), Tensor::scalar(a.scale)),
+        graph_.add_initializer(graph_.fresh_name("zero"), Tensor::of(options_.target.activation, {},
+                                                                     std::span<const double>(&zero, 1)))};
+    return known;
+  }
+
+  const Node& add(const std::string& op, const Value* from, const Affine& a, const std::string& name) {
+    const auto [scale, zero] = parameters(a);
+    NodeSpec spec{.op = op, .inputs = {from, scale, zero}, .outputs = {graph_.fresh_name(name)}};
+    spec.name = name;
+    return graph_.add_node(std::move(spec));
+  }
+
+  void wrap(const Value& v, const Affine& a) {
+    const std::string stem = v.name();
+    const Node& q = add("QuantizeLinear", nullptr, a, stem + ".quantize");
+    const Node& dq = add("DequantizeLinear", q.output(0), a, stem + ".dequantize");
+    CHECK(Graph::can_replace(v, *dq.output(0)), "value '{}'", stem);
+    graph_.replace_uses(v, *dq.output(0));
+    graph_.set_input(q, 0, &v);
+  }
+
+  /// Constants that are added or multiplied, each with a scale of its own.
+  void constants(const Plan& plan) {
+    for (const Node* node : in_order(plan)) {
+      if (!node->is("Add") && !node->is("Mul")) continue;
+      for (std::size_t i = 0; i < node->inputs().size(); ++i) {
+        const auto t = fixed_constant(model_, *node->input(i));
+        if (!t) continue;
+        const std::vector<float> values = to_floats(*t);
+        const auto [low, high] = std::minmax_element(values.begin(), values.end());
+        const CodeRange codes = activation_codes(options_.target);
+        const Affine a = options_.target.symmetric_activations ? symmetric_of(*low, *high, codes)
+                                                               : affine_of(*low, *high, codes);
+        std::vector<double> q;
+        for (const float v : values) {
+          q.push_back(
+              std::clamp(std::nearbyint(static_cast<double>(v) / static_cast<double>(a.scale)) + a.zero,
+                         static_cast<double>(codes.low), static_cast<double>(codes.high)));
+        }
+        const std::string stem = node->input(i)->name();
+        const Value* stored = graph_.add_initializer(
+            graph_.fresh_name(stem + ".q"),
+            Tensor::of(options_.target.activation, t->shape, std::span<const double>(q)));
+        const Node& dq = add("DequantizeLinear", stored, a, stem + ".dequantize");
+        graph_.set_input(*node, i, dq.output(0));
+      }
+    }
+  }
+
+  Graph& graph_;
+  Model& model_;
+  const StaticOptions& options_;
+  PassContext& context_;
+  std::map<std::pair<float, std::int32_t>, std::pair<const Value*, const Value*>> parameters_;
+};
+
+}  // namespace
+
+Ranges read_ranges(const std::string& path) {
+  Ranges ranges;
+  YAML::Node file;
+  try {
+    file = YAML::LoadFile(path);
+  } catch (const YAML::BadFile&) {
+    throw Error::io("{}: cannot be read", path);
+  } catch (const YAML::Exception& e) {
+    throw Error::usage("{}: {}", path, e.what());
+  }
+  if (!file.IsMap()) throw Error::usage("{}: expected a map of names to [low, high]", path);
+  for (const auto& entry : file) {
+    const auto value = entry.first.as<std::string>();
+    try {
+      const auto range = entry.second.as<std::vector<float>>();
+      const bool sound =
+          range.size() == 2 && std::isfinite(range[0]) && std::isfinite(range[1]) && range[0] <= range[1];
+      if (!sound) throw Error::usage("{}: '{}': expected [low, high], two finite numbers", path, value);
+      ranges[value] = {range[0], range[1]};
+    } catch (const YAML::Exception&) {
+      throw Error::usage("{}: '{}': expected [low, high], two finite numbers", path, value);
+    }
+  }
+  return ranges;
+}
+
+void prepare_static(Model& model, PassContext& context) {
+  note_closed(close_weights(model), context);
+  raise_opset(model, kOpset, context);
+  raise_ir(model, 4);
+  // Results of folded norms keep their names, under which their ranges were measured.
+  std::vector<std::tuple<NodeId, const Value*, std::string>> norms;
+  for (const Node& node : model.graph->nodes()) {
+    if (!node.is("BatchNormalization") || !node.input(0) || !node.output(0)) continue;
+    if (!node.output(0)->is_graph_output())
+      norms.emplace_back(node.id(), node.input(0), node.output(0)->name());
+  }
+  Rewriter rewriter(model, infer_facts(model));
+  const std::vector<Rewrite> rewrites = {simplify::fold_batchnorm()};
+  const std::int64_t folded = rewriter.run(rewrites)[0];
+  for (const auto& [id, value, name] : norms) {
+    if (!rewriter.find(id) && !model.graph->find(name)) model.graph->rename(*value, name);
+  }
+  rewriter.remove_dead();
+  if (folded > 0) context.note(fmt::format("{} BatchNormalization nodes were folded", folded));
+  if (const std::int64_t made = place_product_biases(model); made > 0)
+    context.note(fmt::format("{} MatMul and Add became Gemm", made));
+}
+
+void quantize_static(Model& model, const Ranges& ranges, const StaticOptions& options, PassContext& context) {
+  if (bits(options.target.activation) > 8) raise_opset(model, kOpsetOf16Bits, context);
+  context.result.unit = "nodes";
+  const Plan plan = plan_static(model, ranges, options, context);
+  if (plan.activations.empty()) {
+    const auto& layers = context.result.layers;
+    throw Error::target("nothing can be quantized{}",
+                        layers.empty() ? std::string(": the model has no convolution or product")
+                                       : fmt::format(": '{}' {}", layers[0].node, layers[0].detail));
+  }
+  const auto scales = activation_scales(model, plan, ranges, options.target);
+  std::map<std::string, Affine> scale_of;
+  for (const auto& [value, scale] : scales) scale_of[value->name()] = scale;
+  const Model before = model.clone();
+  Inserter(model, options, context).run(plan, scales);
+  record_grids(before, model, scale_of, ranges, options, context.result);
+  context.result.changed = true;
+  for (const LayerRecord& layer : context.result.layers) context.result.done += layer.action == "quantized";
+  context.note(fmt::format("target {}: exact on {}", options.target.name, options.target.exact_on));
+  context.note(fmt::format("{} values have a scale", plan.activations.size()));
+}
+
+}  // namespace compressor::quantize

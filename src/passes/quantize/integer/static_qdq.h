@@ -1,0 +1,97 @@
+// static_qdq: weights and activations on grids whose scales are known before the model runs.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compressor/pass/pass.h"
+#include "passes/quantize/grid/affine.h"
+#include "passes/quantize/grid/fit.h"
+#include "passes/quantize/targets.h"
+
+namespace compressor::quantize {
+
+/// What a value was seen to hold.
+struct ValueRange {
+  float low = 0, high = 0;
+};
+/// By the name of the value in the main graph.
+using Ranges = std::map<std::string, ValueRange, std::less<>>;
+/// A YAML or JSON file `name: [low, high]`. Throws Error::io or Error::usage naming the file and the entry.
+Ranges read_ranges(const std::string& path);
+
+/// E[x] by channel of values, by their names in the main graph.
+using ChannelMeans = std::map<std::string, std::vector<float>, std::less<>>;
+
+class StaticRounding;
+
+struct StaticOptions {
+  Target target;
+  Clip weight_clip = Clip::kMinMax;
+  /// Where the mean of a layer's input is known, the bias takes back what rounding the weight shifts on
+  /// average: b' = b - sum over inputs of (W' - W) E[x] (Nagel et al. 2019, 1906.04721, section 4.2).
+  ChannelMeans means = {};
+  /// For the report: dB of values on the grids of their own ranges, by name.
+  std::map<std::string, double, std::less<>> snr_db = {};
+  /// Chooses codes by what layers take in; null: each weight goes to its nearest code.
+  std::shared_ptr<StaticRounding> rounding = nullptr;
+};
+
+/// Raises the opset to 13 and folds BatchNormalization into what stands before it, whose result takes over
+/// the name: ranges that were measured on the model as it was hold for it. Biases of products are placed
+/// where integer kernels find them.
+void prepare_static(Model& model, PassContext& context);
+
+/// What is to be quantized in a prepared model.
+struct Plan {
+  std::set<const Node*> nodes;
+  std::vector<const Value*> activations;  ///< that get a scale, in the order of the graph
+};
+/// Nodes of the target's kinds, as far as ranges are known. What is left in float is skipped in `context`
+/// with the reason.
+Plan plan_static(const Model& model, const Ranges& ranges, const StaticOptions& options,
+                 PassContext& context);
+/// The values that a plan wants ranges for.
+std::vector<std::string> values_to_observe(const Model& model, const StaticOptions& options,
+                                           PassContext& context);
+
+/// Scale and zero point of every activation; values that pass through Concat, MaxPool, Reshape .. share
+/// theirs.
+std::map<const Value*, Affine> activation_scales(const Model& model, const Plan& plan, const Ranges& ranges,
+                                                 const Target& target);
+
+/// The rewrite, for a prepared model:
+///   x -> Conv(W, b) -> Relu   ==>   x -> Q -> DQ -> Conv(DQ(W'), DQ(b')) -> Relu -> Q -> DQ
+/// Throws Error::target when nothing can be quantized.
+void quantize_static(Model& model, const Ranges& ranges, const StaticOptions& options, PassContext& context);
+
+// The parts for weights: static_weights.cpp.
+
+/// The weight input and the axis of output channels of a convolution or product; nullopt when its weight is
+/// no constant float.
+struct WeightSpot {
+  std::size_t input = 1;
+  std::int64_t axis = 0;
+  bool paired = true;  ///< the kernel adds products in pairs (not so for depthwise convolutions)
+};
+std::optional<WeightSpot> weight_spot(const Model& model, const Node& node);
+
+/// Symmetric scales by channel with which no two products of a channel exceed 16 bits:
+///   s = max(max |w| / 127, (sum of the two largest of one sign) / 128)
+/// since 255 * 128 = 32640 <= 32767.
+float pair_safe_scale(std::span<const float> channel);
+
+/// The weight on its grid, one scale a channel: what quantize_node_weights stores.
+codec::Grid weight_grid(const Tensor& weight, const WeightSpot& spot, const StaticOptions& options);
+
+/// Puts DequantizeLinear before the weight and the bias of `node`. `input` is the grid of its first input,
+/// `mean` the mean of that by channel, empty where it is not known. Returns one line for the report.
+std::string quantize_node_weights(Model& model, const Node& node, const WeightSpot& spot, const Affine& input,
+                                  std::span<const float> mean, const StaticOptions& options);
+
+}  // namespace compressor::quantize
