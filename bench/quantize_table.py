@@ -6,7 +6,8 @@
 For every file: what it scores as ONNX Runtime runs it on this machine and in exact arithmetic (our engine), its
 bytes, and the time of float32 over its own, taken in turns. Both quantizers see the same calibration inputs, which
 `compressor eval --record` writes; `--replay` measures what ONNX Runtime gives by the same rules as our own engine.
-On machines without VNNI the peer's files saturate: there "as run" falls behind "exact".
+On machines without VNNI the peer's files saturate: there "as run" falls behind "exact". `--emulate Haswell` shows that
+on any machine: one more column, of the same files on an emulated processor (needs qemu-x86_64, Debian's qemu-user).
 """
 
 import argparse
@@ -16,6 +17,7 @@ import os
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -109,15 +111,20 @@ class Bench:
             raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
         return json.loads(done.stdout)["metrics"][0]["value"]
 
-    def as_run(self, row, model, inputs, samples):
+    def as_run(self, row, model, inputs, samples, emulate=""):
         out = os.path.join(self.work, "out")
         shutil.rmtree(out, ignore_errors=True)
-        os.makedirs(out)
-        s = session(model)
-        names = [o.name for o in s.get_outputs()]
-        for i, feeds in enumerate(batches(inputs)):
-            np.savez(os.path.join(out, f"batch_{i:05}.npz"), **dict(zip(names, s.run(None, feeds))))
+        command = [os.path.realpath(sys.executable), os.path.join(os.path.dirname(__file__), "run_recorded.py"), model, inputs, out]
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
+        if emulate:
+            command = ["qemu-x86_64", "-cpu", emulate, *command]
+        subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
         return self.eval(row, model, "--replay", out, samples=samples)
+
+    def line(self, name, label, row, model, inputs, samples, exact, speed_up):
+        emulated = f" {self.as_run(row, model, inputs, samples, self.args.emulate):.4f} |" if self.args.emulate else ""
+        print(f"| {name} | {label} | {self.as_run(row, model, inputs, samples):.4f} |{emulated} {exact:.4f} | "
+              f"{os.path.getsize(model)} | {speed_up} |", flush=True)
 
     def ours(self, row, model, options, to):
         data = os.path.join(self.args.data, row.data)
@@ -148,8 +155,7 @@ class Bench:
         self.eval(row, model, "--record", calibration, *(["--split", "train"] if row.split else []),
                   samples=row.calibration)
         float_session = session(model)
-        print(f"| {name} | float32 | {self.as_run(row, model, inputs, samples):.4f} | {float_value:.4f} | "
-              f"{os.path.getsize(model)} | 1 |", flush=True)
+        self.line(name, "float32", row, model, inputs, samples, float_value, 1)
         path = lambda label: os.path.join(self.work, f"{name}.{label.replace(' ', '_')}.onnx")
         jobs = [(label, lambda to, o=options: self.ours(row, model, o.split(), to))
                 for label, options in (o.split("=", 1) for o in self.args.ours)]
@@ -161,10 +167,9 @@ class Bench:
         for label, make in jobs:
             try:
                 make(path(label))
-                s = session(path(label))
-                print(f"| {name} | {label} | {self.as_run(row, path(label), inputs, samples):.4f} | "
-                      f"{self.eval(row, path(label), samples=samples):.4f} | {os.path.getsize(path(label))} | "
-                      f"{speed(float_session, s, batches(inputs)[0], self.args.rounds):.2f} |", flush=True)
+                ratio = speed(float_session, session(path(label)), batches(inputs)[0], self.args.rounds)
+                self.line(name, label, row, path(label), inputs, samples, self.eval(row, path(label), samples=samples),
+                          f"{ratio:.2f}")
             except Exception as e:  # one file's failure is a line of the table
                 print(f"| {name} | {label} | failed: {str(e).splitlines()[0][:120]} | | | |", flush=True)
         shutil.rmtree(inputs)
@@ -181,8 +186,10 @@ def main():
     parser.add_argument("--samples", type=int, default=0, help="evaluate on so many; 0: all")
     parser.add_argument("--ours", nargs="+", default=["ours=--target generic", "ours, ort-cpu=--target ort-cpu"])
     parser.add_argument("--no-peer", action="store_true")
+    parser.add_argument("--emulate", default="", metavar="CPU", help="one more column: as run on this processor of qemu's")
     bench = Bench(parser.parse_args())
-    print("| model | file | as run | exact | bytes | speed |\n|---|---|---|---|---|---|", flush=True)
+    extra = f" as run on {bench.args.emulate} |" if bench.args.emulate else ""
+    print(f"| model | file | as run |{extra} exact | bytes | speed |\n{'|---' * (7 if extra else 6)}|", flush=True)
     for name in bench.args.rows or ROWS:
         bench.row(name)
 

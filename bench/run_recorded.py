@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""run_recorded: ONNX Runtime over the inputs that `compressor eval --record` wrote, for `eval --replay` to measure.
+
+  run_recorded.py MODEL INPUTS_DIR OUTPUTS_DIR
+
+One program of its own, so that it can run on another processor than this machine's:
+  qemu-x86_64 -cpu Haswell -E PYTHONPATH=SITE_PACKAGES PYTHON run_recorded.py ...      (x86 without AVX-512 and VNNI)
+"""
+
+import glob
+import os
+import sys
+
+import numpy as np
+import onnxruntime as ort
+
+
+def main():
+    model, inputs, outputs = sys.argv[1:4]
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "2"))
+    options.log_severity_level = 4
+    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    names = [o.name for o in session.get_outputs()]
+    os.makedirs(outputs, exist_ok=True)
+    for i, path in enumerate(sorted(glob.glob(os.path.join(inputs, "batch_*.npz")))):
+        np.savez(os.path.join(outputs, f"batch_{i:05}.npz"), **dict(zip(names, session.run(None, dict(np.load(path))))))
+
+
+if __name__ == "__main__":
+    main()
