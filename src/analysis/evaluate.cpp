@@ -23,6 +23,7 @@ std::vector<std::string> default_metrics(const Dataset& data) {
     if (truth.boxes) return {"ap50", "ap"};
     if (truth.mask) return {"miou"};
     if (truth.text) return {"text_accuracy"};
+    if (truth.frame && truth.frame->wanted) return {"snr"};
     if (truth.target) return {"nats_per_token"};
   }
   throw Error::usage("the data says nothing of its samples that a metric could be told by ({})",

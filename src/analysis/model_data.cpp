@@ -23,6 +23,13 @@ std::string shape_text(const Value& value) {
   return text.empty() ? "scalar" : text;
 }
 
+/// Whether samples of this shape, side by side, are of that type.
+bool holds_sample(const Type& type, const Dims& sample) {
+  if (!type.has_shape || type.dims.size() != sample.size() + 1) return false;
+  return std::equal(sample.begin(), sample.end(), type.dims.begin() + 1,
+                    [](std::int64_t d, const Dim& wanted) { return !wanted.known() || wanted.value == d; });
+}
+
 /// The input that pictures and unnamed arrays go to, of those that are no state.
 const Value& main_input(const std::vector<const Value*>& open, const Sample& first, const std::string& wanted,
                         const Dataset& data) {
@@ -43,6 +50,10 @@ const Value& main_input(const std::vector<const Value*>& open, const Sample& fir
     if (v->type().dims.size() == 4) pictures.push_back(v);
   }
   if (first.image && pictures.size() == 1) return *pictures[0];
+  const auto unnamed = first.tensors.find("");
+  const auto fits = [&](const Value* v) { return holds_sample(v->type(), unnamed->second.shape); };
+  if (unnamed != first.tensors.end() && std::count_if(left.begin(), left.end(), fits) == 1)
+    return **std::find_if(left.begin(), left.end(), fits);
   std::string names;
   for (const Value* v : left) names += (names.empty() ? "'" : ", '") + v->name() + "'";
   throw Error::usage(
@@ -87,6 +98,10 @@ std::uint64_t bytes_of(const Batch& batch) {
   for (const BatchItem& item : batch.items) {
     if (item.truth.mask) bytes += item.truth.mask->pixels.size();
     if (item.truth.target) bytes += item.truth.target->byte_size();
+    if (const auto& frame = item.truth.frame) {
+      bytes += frame->spectrum.size() * sizeof(std::complex<double>);
+      if (frame->wanted) bytes += frame->wanted->size() * sizeof(float);
+    }
   }
   return bytes;
 }

@@ -66,10 +66,12 @@ std::set<std::string> batch_names(const Model& model) {
 Tensor zeros_for(const Value& input, const std::set<std::string>& batches) {
   const Type& type = input.type();
   if (!type.has_shape) throw Error::usage("--state: input '{}' does not say its shape", input.name());
+  // Layers, batch, units: as LSTM and GRU have it.
+  const bool recurrent = type.dims.size() == 3 && type.dims[0].known() && type.dims[2].known();
   Dims dims;
   for (std::size_t i = 0; i < type.dims.size(); ++i) {
     const Dim& d = type.dims[i];
-    if (!d.known() && i > 0 && !batches.contains(d.param)) {
+    if (!d.known() && i > 0 && !recurrent && !batches.contains(d.param)) {
       throw Error::usage("--state: input '{}' is {}: what its axis {} begins with is not known", input.name(),
                          type_text(input), i);
     }

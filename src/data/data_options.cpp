@@ -35,6 +35,7 @@ std::unique_ptr<Dataset> DataOptions::open(const std::string& prefer) const {
 std::unique_ptr<Dataset> DataOptions::open_at(const std::string& path, const std::string& prefer) const {
   OpenOptions options = open_options();
   options.prefer = prefer;
+  options.frames = preprocessing_at(path).frames;
   return open_dataset(path, options);
 }
 

@@ -67,6 +67,9 @@ std::unique_ptr<Dataset> open_dataset(const std::string& path, const OpenOptions
   const OpenOptions merged = data::with_data_yaml(options, path);
   const data::Format& format =
       merged.format.empty() ? data::recognised(place) : data::named(merged.format, path);
+  if (merged.frames.any() && format.name != "sound") {
+    throw Error::usage("{}: is {}, and the settings of preprocess cut sounds into frames", path, format.name);
+  }
   std::unique_ptr<Dataset> dataset = format.open(place, merged);
   if (dataset->size() == 0) throw Error::io("{}: holds no samples ({})", path, format.name);
   return dataset;

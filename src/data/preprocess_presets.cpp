@@ -31,6 +31,12 @@ const std::vector<PreprocessPreset>& preprocess_presets() {
       {"camvid", "ESPNet's on CamVid: BGR less its mean, over 255 deviations",
        "order=bgr,scale=1/255,mean=0.43267:0.42513:0.41189,std=72.126:72.691:69.905"},
       {"ppocr", "height 48, BGR, -1 to 1", "height=48,order=bgr,scale=1/127.5,mean=1"},
+      {"gtcrn", "GTCRN on 16 kHz speech: both parts of 257 frequencies, half overlapped",
+       "frame=512,hop=256,window=sqrt_hann,spectrum=complex,edges=mirror,shape=257x1x2,rate=16000"},
+      {"dtln", "DTLN's first network on 16 kHz speech: sizes of 257 frequencies, answered by a mask",
+       "frame=512,hop=128,spectrum=magnitude,edges=past,answer=mask,shape=1x257,rate=16000"},
+      {"silero", "Silero's voice detection: 512 new values of 16 kHz speech after 64 old ones",
+       "frame=576,hop=512,edges=past,rate=16000"},
   };
   return kPresets;
 }

@@ -34,6 +34,16 @@ constexpr Word<Preprocess::Order> kOrders[] = {{"keep", Preprocess::Order::kKeep
                                                {"grey", Preprocess::Order::kGrey}};
 constexpr Word<Preprocess::Layout> kLayouts[] = {{"nchw", Preprocess::Layout::kNchw},
                                                  {"nhwc", Preprocess::Layout::kNhwc}};
+constexpr Word<Frames::Window> kWindows[] = {{"none", Frames::Window::kNone},
+                                             {"hann", Frames::Window::kHann},
+                                             {"sqrt_hann", Frames::Window::kSqrtHann}};
+constexpr Word<Frames::Spectrum> kSpectra[] = {{"none", Frames::Spectrum::kNone},
+                                               {"complex", Frames::Spectrum::kComplex},
+                                               {"magnitude", Frames::Spectrum::kMagnitude}};
+constexpr Word<Frames::Edges> kEdges[] = {
+    {"inside", Frames::Edges::kInside}, {"mirror", Frames::Edges::kMirror}, {"past", Frames::Edges::kPast}};
+constexpr Word<Frames::Answer> kAnswers[] = {{"same", Frames::Answer::kSame},
+                                             {"mask", Frames::Answer::kMask}};
 constexpr Word<bool> kPlaces[] = {{"centre", true}, {"corner", false}};
 
 template <class T, std::size_t N>
@@ -96,6 +106,15 @@ struct Setting {
     return v;
   }
 
+  /// Of values and such, not of pixels.
+  std::int64_t whole(std::string_view text, std::int64_t most) const {
+    std::int64_t v = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), v);
+    if (error != std::errc() || stop != text.data() + text.size() || v < 1 || v > most)
+      fail(fmt::format("a whole number from 1 to {}", most));
+    return v;
+  }
+
   /// S -> {S, 0}, HxW -> {H, W}.
   std::pair<std::int64_t, std::int64_t> size() const {
     const std::size_t x = value.find('x');
@@ -148,6 +167,19 @@ void set_dtype(Preprocess& p, const Setting& s) {
     s.fail("a type of numbers such as float32, float16, uint8 or int32");
 }
 
+constexpr std::int64_t kMostOfFrame = 1 << 20;
+
+void set_shape(Preprocess& p, const Setting& s) {
+  p.frames.shape.clear();
+  std::string_view rest = s.value;
+  for (;;) {
+    const std::size_t x = rest.find('x');
+    p.frames.shape.push_back(s.whole(rest.substr(0, x), kMostOfFrame));
+    if (x == std::string_view::npos) return;
+    rest.remove_prefix(x + 1);
+  }
+}
+
 using Setter = std::function<void(Preprocess&, const Setting&)>;
 // In the order in which they are applied and written.
 const std::vector<std::pair<std::string, Setter>>& setters() {
@@ -165,7 +197,15 @@ const std::vector<std::pair<std::string, Setter>>& setters() {
       {"scale", [](Preprocess& p, const Setting& s) { p.scale = s.numbers(); }},
       {"mean", [](Preprocess& p, const Setting& s) { p.mean = s.numbers(); }},
       {"std", set_std},
-      {"dtype", set_dtype}};
+      {"dtype", set_dtype},
+      {"frame", [](Preprocess& p, const Setting& s) { p.frames.frame = s.whole(s.value, kMostOfFrame); }},
+      {"hop", [](Preprocess& p, const Setting& s) { p.frames.hop = s.whole(s.value, kMostOfFrame); }},
+      {"window", [](Preprocess& p, const Setting& s) { p.frames.window = s.one_of(kWindows); }},
+      {"spectrum", [](Preprocess& p, const Setting& s) { p.frames.spectrum = s.one_of(kSpectra); }},
+      {"edges", [](Preprocess& p, const Setting& s) { p.frames.edges = s.one_of(kEdges); }},
+      {"answer", [](Preprocess& p, const Setting& s) { p.frames.answer = s.one_of(kAnswers); }},
+      {"shape", set_shape},
+      {"rate", [](Preprocess& p, const Setting& s) { p.frames.rate = s.whole(s.value, 10000000); }}};
   return kSetters;
 }
 
@@ -206,6 +246,31 @@ std::vector<Setting> split_settings(std::string_view text, const std::string& wh
   return settings;
 }
 
+void check_frames(const Preprocess& p, const std::string& where) {
+  const Frames& f = p.frames;
+  if (!f.any()) {
+    if (f != Frames{})
+      throw Error::usage(
+          "{}: hop, window, spectrum, edges, answer, shape and rate are about frames of sound: "
+          "frame=N is missing",
+          where);
+    return;
+  }
+  Preprocess pictures = p;
+  pictures.frames = {};
+  if (pictures != Preprocess{})
+    throw Error::usage("{}: frame cuts sounds, and there are settings of pictures beside it", where);
+  if (f.hop > f.frame)
+    throw Error::usage("{}: hop={} skips values between frames of {}", where, f.hop, f.frame);
+  if (f.answer == Frames::Answer::kMask && f.spectrum == Frames::Spectrum::kNone)
+    throw Error::usage("{}: answer=mask is about a spectrum, and there is none", where);
+  Frames plain = f;
+  plain.shape.clear();
+  if (num_elements(f.dims()) != num_elements(plain.dims()))
+    throw Error::usage("{}: shape={} does not hold the {} numbers of a frame", where, to_string(f.dims()),
+                       num_elements(plain.dims()));
+}
+
 void check_together(const Preprocess& p, const std::string& where) {
   std::size_t most = 1;
   for (const Numbers* list : {&p.scale, &p.mean, &p.std}) {
@@ -218,6 +283,15 @@ void check_together(const Preprocess& p, const std::string& where) {
   if (p.order != Preprocess::Order::kKeep && most > 1 && most != channels)
     throw Error::usage("{}: order={} makes {} channel{}, but scale, mean or std has {} values", where,
                        word_of(kOrders, p.order), channels, channels == 1 ? "" : "s", most);
+}
+
+std::string frames_text(const Frames& f) {
+  std::string text = fmt::format("frame={},hop={},window={},spectrum={},edges={},answer={}", f.frame, f.hop,
+                                 word_of(kWindows, f.window), word_of(kSpectra, f.spectrum),
+                                 word_of(kEdges, f.edges), word_of(kAnswers, f.answer));
+  if (!f.shape.empty()) text += fmt::format(",shape={}", to_string(f.shape));
+  if (f.rate > 0) text += fmt::format(",rate={}", f.rate);
+  return text;
 }
 
 std::string list_text(const Numbers& list) {
@@ -234,11 +308,14 @@ Preprocess parse_preprocess(std::string_view text, const std::string& where) {
   Preprocess p;
   if (!preset.empty()) p = parse_preprocess(find_preset(preset, where).settings, "preset " + preset);
   for (const Setting& s : settings) apply_setting(p, s);
+  if (p.frames.any() && p.frames.hop == 0) p.frames.hop = p.frames.frame;
   check_together(p, where);
+  check_frames(p, where);
   return p;
 }
 
 std::string Preprocess::text() const {
+  if (frames.any()) return frames_text(frames);
   std::vector<std::string> items;
   const auto size = [](std::int64_t h, std::int64_t w) { return fmt::format("{}x{}", h, w); };
   switch (resize) {

@@ -105,6 +105,7 @@ class ClosenessMetric : public Metric {
                          name());
     const std::int64_t rows = targets.batch_rows();
     const auto& first = targets.items.front();
+    if (first.truth.frame) return against_sound(outputs, targets);
     if (!first.truth.target)
       throw Error::usage("{}: sample '{}' has no target, expected one or a reference model", name(),
                          first.name);
@@ -126,8 +127,34 @@ class ClosenessMetric : public Metric {
     }
   }
 
+  /// Answers to frames are laid back into the sound, and what is complete is compared.
+  void against_sound(const Outputs& outputs, const Targets& targets) {
+    const auto rows = static_cast<std::uint64_t>(targets.batch_rows());
+    const Frames& frames = *targets.items.front().truth.frame->frames;
+    const std::uint64_t each = frames.answers();
+    const auto& [output, tensor] =
+        choose_output(name(), outputs, *output_, fmt::format("{} numbers for a frame", each),
+                      [&](const Tensor& t) { return is_number(t.dtype) && t.size() == each * rows ? 1 : 0; });
+    if (tensor.size() != each * rows)
+      throw Error::usage("{}: {}, expected {} numbers for a frame", name(), describe(output, tensor), each);
+    const std::vector<double> values = to_doubles(tensor);
+    for (std::size_t i = 0; i < targets.items.size(); ++i) {
+      const BatchItem& item = targets.items[i];
+      if (!item.truth.frame || !item.truth.frame->wanted)
+        throw Error::usage(
+            "{}: nothing says what '{}' should become, expected a sound beside it (x_noisy.wav, x_clean.wav)",
+            name(), item.name);
+      const std::vector<float>& part = *item.truth.frame->wanted;
+      const std::vector<double> complete =
+          sound_.add(*item.truth.frame, std::span(values).subspan(i * each, each));
+      add(output, std::span(complete).first(std::min(complete.size(), part.size())),
+          std::vector<double>(part.begin(), part.end()));
+    }
+  }
+
   Option<std::string> output_{*this, "output", "", "name of the output that is compared; empty: all"};
   double (*number_)(const Closeness&);
+  OverlapAdd sound_;
   std::vector<std::pair<std::string, Closeness>> sums_;  // in graph order
 };
 

@@ -52,6 +52,40 @@ TEST(Closeness, IsThatOfTheWorstOutputOverAllBatches) {
   EXPECT_LT(std::abs(other->value() - before), 3);
 }
 
+TEST(Closeness, AnswersToFramesAreComparedAsSound) {
+  // Frames of 4 every 2, each twice what it should be: 1 2 3 4 5 6 becomes 2 4 6 8 10 12 where it should be
+  // 1 2 3 4 (what comes after is not known, the last two are not complete).
+  const auto frames = std::make_shared<Frames>();
+  frames->frame = 4;
+  frames->hop = 2;
+  std::vector<BatchItem> items(2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    items[i].name = "x.wav";
+    const auto from = static_cast<float>(2 * i);
+    items[i].truth.frame = FrameTruth{.frames = frames,
+                                      .begin = static_cast<std::int64_t>(2 * i),
+                                      .spectrum = {},
+                                      .wanted = std::vector<float>{from + 1, from + 2}};
+  }
+  const Outputs outputs = {made::output("state", {2, 3}, std::vector<float>(6))[0],
+                           made::output("y", {2, 1, 4}, std::vector<float>{2, 4, 6, 8, 6, 8, 10, 12})[0]};
+  const auto snr = make_metric("snr"), largest = make_metric("max_abs");
+  for (const auto* m : {&snr, &largest}) (*m)->update(outputs, {.items = items});
+  EXPECT_NEAR(snr->value(), 0, 1e-9) << "the noise is as large as the signal";
+  EXPECT_NEAR(largest->value(), 4, 1e-9);
+  const auto refused = [&](const std::string& metric, const Outputs& given) {
+    try {
+      make_metric(metric)->update(given, {.items = items});
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string("nothing was refused");
+  };
+  EXPECT_THAT(refused("snr:output=state", outputs), HasSubstr("expected 4 numbers for a frame"));
+  items[1].truth.frame->wanted.reset();
+  EXPECT_THAT(refused("snr", outputs), HasSubstr("nothing says what 'x.wav' should become"));
+}
+
 TEST(Closeness, ExtremesHaveValues) {
   const double inf = std::numeric_limits<double>::infinity();
   const Outputs zero = made::output("y", {2}, std::vector<float>{0, 0}),

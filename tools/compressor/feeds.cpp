@@ -8,9 +8,11 @@
 #include "compressor/base/error.h"
 #include "compressor/base/hash.h"
 #include "compressor/base/random.h"
+#include "compressor/data/dataset.h"
 #include "compressor/data/numpy.h"
 #include "compressor/onnx/load.h"
 #include "files.h"
+#include "steps.h"
 
 namespace compressor::cli {
 namespace {
@@ -28,12 +30,20 @@ RunValue to_run_value(StoredValue stored) {
 
 class Reader {
  public:
-  explicit Reader(const Model& model) : model_(model), open_(open_inputs(model)) {}
+  Reader(const Model& model, const std::vector<State>& states, const Frames& frames)
+      : model_(model), open_(open_inputs(model)), has_state_(!states.empty()), frames_(frames) {
+    for (const Value* v : open_) {
+      const bool is_state =
+          std::any_of(states.begin(), states.end(), [&](const State& s) { return s.input == v; });
+      if (!is_state) main_.push_back(v);
+    }
+  }
 
   void add(const std::string& text) {
     std::error_code missing;
     if (fs::is_directory(text, missing)) return add_folder(text);
     if (extension_of(text) == ".npz") return add_archive(text);
+    if (extension_of(text) == ".wav") return add_sound(text);
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos) {
       if (open_.size() != 1) {
@@ -48,9 +58,37 @@ class Reader {
     set(input, read_npy(file), file);
   }
 
+  /// Frames of a sound were asked for and none was given.
+  bool misses_sound() const { return frames_.any() && !sound_; }
+
   GivenFeeds result;
 
  private:
+  void add_sound(const std::string& text) {
+    const std::size_t equals = text.find('=');
+    const std::string path = text.substr(equals == std::string::npos ? 0 : equals + 1);
+    OpenOptions options;
+    options.frames = frames_;
+    options.format = "sound";
+    const std::unique_ptr<Dataset> data = open_dataset(path, options);
+    const auto constants = data->constants();
+    for (const Value* v : open_) {
+      const auto found = constants.find(v->name());
+      if (found == constants.end()) continue;
+      std::erase(main_, v);
+      set(*v, found->second, path);
+    }
+    if (equals == std::string::npos && main_.size() != 1)
+      throw Error::usage("--input: '{}' does not say which input it is for, and {} may be: write name={}",
+                         path, main_.size(), path);
+    const Value& input = equals == std::string::npos ? *main_[0] : find(text.substr(0, equals));
+    std::vector<Tensor> samples;
+    for (std::int64_t i = 0; i < data->size(); ++i) samples.push_back(data->get(i).tensors.at(""));
+    Tensor all = one_after_the_other(path, samples);
+    if (frames_.any() && has_state_) all.shape.insert(all.shape.begin() + 1, 1);
+    set(input, std::move(all), path);
+    sound_ = true;
+  }
   const Value& find(const std::string& name) const {
     for (const Value* v : model_.graph->inputs()) {
       if (v->name() == name) return *v;
@@ -78,7 +116,9 @@ class Reader {
   }
 
   const Model& model_;
-  std::vector<const Value*> open_;
+  std::vector<const Value*> open_, main_;  ///< main: without states and what else is known
+  bool has_state_, sound_ = false;
+  const Frames& frames_;
 };
 
 }  // namespace
@@ -110,12 +150,13 @@ Tensor random_input(const Value& input, const std::vector<std::int64_t>* shape, 
 
 GivenFeeds read_feeds(const Model& model, const std::vector<std::string>& inputs, bool random,
                       const std::map<std::string, std::vector<std::int64_t>>& shapes, std::uint64_t seed,
-                      const std::vector<State>& states) {
+                      const std::vector<State>& states, const Frames& frames) {
   if (!random && !shapes.empty()) {
     throw Error::usage("--input-shape is about random inputs, and --random is not given");
   }
-  Reader reader(model);
+  Reader reader(model, states, frames);
   for (const std::string& text : inputs) reader.add(text);
+  if (reader.misses_sound()) throw Error::usage("--preprocess cuts sounds, and no --input is a .wav");
   std::string missing;
   for (const Value* v : open_inputs(model)) {
     if (reader.result.feeds.contains(v->name()) || v->type().kind == Type::Kind::kOptional) continue;

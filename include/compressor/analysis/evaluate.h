@@ -24,7 +24,8 @@ struct Evaluation {
 };
 
 /// Metrics that fit what the data says of its samples: top1 for classes, ap50 and ap for boxes, miou for
-/// masks, nats_per_token for tokens, text_accuracy for texts. Throws Error::usage when it says nothing.
+/// masks, nats_per_token for tokens, text_accuracy for texts, snr for sounds that should become others.
+/// Throws Error::usage when it says nothing.
 std::vector<std::string> default_metrics(const Dataset& data);
 
 /// Gives the outputs of one batch by name.

@@ -18,7 +18,7 @@ struct State {
 
 /// From pairs of names, output first. Throws Error::usage, with a suggestion, for a name that the model does
 /// not have, for an input or output that stands twice, for two whose types or shapes differ, and for an input
-/// whose shape is open past a batch of one.
+/// whose shape is open past a batch of one (the first axis, one of its name, the middle one of three).
 std::vector<State> find_states(const Model& model,
                                const std::vector<std::pair<std::string, std::string>>& names);
 

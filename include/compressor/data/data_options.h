@@ -19,7 +19,8 @@ struct DataOptions : Options {
   Option<std::int64_t> samples{*this, "samples", 0, "use at most so many samples; 0: all",
                                Range::at_least(0)};
   Option<std::string> preprocess{*this, "preprocess", "",
-                                 "from pictures to numbers: a preset, settings, or both (imagenet,crop=227)"};
+                                 "from pictures or sounds to numbers: a preset, settings, or both "
+                                 "(imagenet,crop=227)"};
   Option<std::string> split{*this, "split", "", "part of the data: train, test, val or a subfolder"};
   Option<std::string> format{*this, "data-format", "", "format of the data where looking is not enough"};
   Option<std::string> labels{*this, "labels", "", "file with a name and a class a line"};

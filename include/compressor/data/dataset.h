@@ -55,6 +55,7 @@ struct OpenOptions {
   std::int64_t window = 0;  ///< text: tokens of a sample; sound: values of a sample; 0: 256, the whole file
   std::int64_t stride = 0;  ///< from one window to the next; 0: the window
   std::optional<std::int64_t> void_label = {};  ///< masks: a class that counts for nothing
+  Frames frames = {};                           ///< sound: cut into these, each a sample
   std::string input = {};  ///< npy, text, sound: name of the input; empty: the model's only one
 };
 

@@ -1,4 +1,4 @@
-// preprocess: from a picture to the numbers that a network was trained on.
+// preprocess: from a picture or a sound to the numbers that a network was trained on.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "compressor/data/frames.h"
 #include "compressor/data/image.h"
 #include "compressor/data/sample.h"
 #include "compressor/tensor/tensor.h"
@@ -20,7 +21,11 @@ namespace compressor {
 ///   imagenet,crop=227                     a preset with changes
 ///   resize=256,crop=224,scale=1/255,mean=0.485,0.456,0.406,std=0.229,0.224,0.225
 ///
-/// or as the same keys in `data.yaml`. Sizes are `S` or `HxW`.
+/// or as the same keys in `data.yaml`. Sizes are `S` or `HxW`. Sounds have settings of their own (Frames),
+/// which do not go with those of pictures:
+///
+///   gtcrn
+///   frame=512,hop=256,window=sqrt_hann,spectrum=complex,edges=mirror
 struct Preprocess {
   enum class Resize : std::uint8_t {
     kNone,
@@ -50,6 +55,7 @@ struct Preprocess {
   std::vector<double> mean = {0};
   std::vector<double> std = {1};
   DType dtype = DType::kFloat;
+  Frames frames = {};  ///< of sounds; the data set is opened with them
 
   /// Height and width of the result where they do not depend on the picture.
   std::optional<std::pair<std::int64_t, std::int64_t>> fixed_size() const;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "compressor/data/frames.h"
 #include "compressor/data/image.h"
 #include "compressor/tensor/tensor.h"
 
@@ -33,6 +34,7 @@ struct Truth {
   /// Any other array: next tokens [T] int64 (kNoTarget where nothing is asked), the array `target` of
   /// an npz.
   std::optional<Tensor> target;
+  std::optional<FrameTruth> frame;  ///< where the sample is a frame of a sound
 
   static constexpr std::uint8_t kOutside = 255;
   static constexpr std::int64_t kNoTarget = -1;

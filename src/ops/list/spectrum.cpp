@@ -2,8 +2,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "compressor/base/fourier.h"
 #include "ops/expect.h"
-#include "ops/fourier.h"
 #include "ops/movement.h"
 
 namespace compressor::ops {

@@ -58,7 +58,9 @@ class Infer : public Command {
     return "Examples:\n"
            "  compressor infer --input x=image.npy -o out.npz model.onnx\n"
            "  compressor infer --random --input-shape x:1x3x224x224 --tap '/layer1/.*' model.onnx\n"
-           "  compressor infer --state h_out=h --input frames.npz -o out.npz streaming.onnx\n";
+           "  compressor infer --state h_out=h --input frames.npz -o out.npz streaming.onnx\n"
+           "  compressor infer --state h_out=h --preprocess gtcrn --input noisy.wav -o out.npz "
+           "streaming.onnx\n";
   }
 
   void run(Terminal& terminal) override {
@@ -67,8 +69,11 @@ class Infer : public Command {
     const Input input = open_model(*model_);
     const Model& model = input.model;
     const std::vector<State> states = find_states(model, split_states(*state_));
+    const Preprocess preprocess = parse_preprocess(*preprocess_);
+    if (preprocess_.is_set() && !preprocess.frames.any())
+      throw Error::usage("--preprocess: found '{}', expected frames of sound (gtcrn)", *preprocess_);
     const GivenFeeds given = read_feeds(model, *input_, *random_, shape_.shapes(model),
-                                        static_cast<std::uint64_t>(*work_.seed), states);
+                                        static_cast<std::uint64_t>(*work_.seed), states, preprocess.frames);
     for (const std::string& said : given.said) terminal.say("input " + said);
     Named arrays;
     ExecutorOptions options;
@@ -223,7 +228,9 @@ class Infer : public Command {
 
   Option<std::string> model_{*this, "model", "", "the ONNX file"};
   Option<Texts> input_{
-      *this, "input", {}, "name=x.npy, an .npz, or a folder of input_0.pb, ...; may be repeated"};
+      *this, "input", {}, "name=x.npy, name=x.wav, an .npz, or a folder of input_0.pb, ...; may be repeated"};
+  Option<std::string> preprocess_{*this, "preprocess", "",
+                                  "frames that a .wav is cut into: a preset, settings, or both (gtcrn)"};
   Option<bool> random_{*this, "random", false, "seeded random numbers for inputs that are not given"};
   Option<Texts> tap_{
       *this, "tap", {}, "also give the values whose names match this regular expression; may be repeated"};

@@ -1,10 +1,10 @@
 // fourier: decimation in time (Cooley and Tukey 1965), sums where the length is odd.
-#include "ops/fourier.h"
+#include "compressor/base/fourier.h"
 
 #include <cstddef>
 #include <numbers>
 
-namespace compressor::ops {
+namespace compressor {
 namespace {
 
 using Numbers = std::vector<std::complex<double>>;
@@ -48,4 +48,4 @@ Numbers fourier(const Numbers& x, bool inverse) {
   return y;
 }
 
-}  // namespace compressor::ops
+}  // namespace compressor
