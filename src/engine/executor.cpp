@@ -118,18 +118,23 @@ std::vector<RunValue> Executor::Impl::collect(Frame& frame) {
 }
 
 void Executor::Impl::run_steps(Frame& frame, std::size_t begin, std::size_t end) {
+  auto start = std::chrono::steady_clock::now();
   for (std::size_t at = begin; at < end; ++at) {
     Step& step = frame.program->steps[at];
-    if (!(step.constant && step.done)) run_step(frame, step);
+    const bool runs = !(step.constant && step.done);
+    if (runs) run_step(frame, step);
     for (const int slot : step.dies) {
       if (!frame.program->is_constant[static_cast<std::size_t>(slot)])
         frame.slots[static_cast<std::size_t>(slot)].reset();
     }
+    if (frame.outer || !runs) continue;
+    const auto now = std::chrono::steady_clock::now();
+    step.seconds += std::chrono::duration<double>(now - start).count();
+    start = now;
   }
 }
 
 void Executor::Impl::run_step(Frame& frame, Step& step) {
-  const auto start = std::chrono::steady_clock::now();
   try {
     if (step.function) {
       run_function(frame, step);
@@ -145,13 +150,14 @@ void Executor::Impl::run_step(Frame& frame, Step& step) {
                        step.node->op());
   }
   step.done = step.constant;
-  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-  if (!frame.outer) timing_[step.node] += took.count();
 }
 
 void Executor::Impl::run_operator(Frame& frame, Step& step) {
   StepContext context(*this, frame, step);
-  if (again_ && drawn_.contains(&step)) return store(frame, step, drawn_.at(&step));
+  if (again_ && drawn_.contains(&step)) {
+    std::vector<HeldPtr> drawn = drawn_.at(&step);
+    return store(frame, step, drawn);
+  }
   // compute() sees tensors only: sequences and empty optionals are for run rules, portable or not.
   bool plain = true;
   for (std::size_t i = 0; i < step.inputs.size(); ++i) {
@@ -172,7 +178,7 @@ void Executor::Impl::run_operator(Frame& frame, Step& step) {
   // What depends on more than its inputs would be another value the second time.
   const bool random = !step.op->compute && step.node->bodies().empty() && !step.differentiable;
   if (random && options_.training && options_.stretches > 1) drawn_[&step] = context.outputs();
-  store(frame, step, std::move(context.outputs()));
+  store(frame, step, context.outputs());
 }
 
 bool Executor::Impl::compute(StepContext& context, Step& step) {
@@ -193,7 +199,7 @@ void Executor::Impl::run_parts(Frame& frame, Step& step) {
   for (Step& part : step.parts) run_operator(frame, part);
 }
 
-void Executor::Impl::store(Frame& frame, Step& step, std::vector<HeldPtr> outputs) {
+void Executor::Impl::store(Frame& frame, Step& step, std::span<HeldPtr> outputs) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const int slot = step.outputs[i];
     if (slot < 0) continue;
@@ -264,7 +270,7 @@ void Executor::Impl::run_function(Frame& frame, Step& step) {
     outputs[i] = std::make_shared<Held>();
     outputs[i]->value = std::move(results[i]);
   }
-  store(frame, step, std::move(outputs));
+  store(frame, step, outputs);
 }
 
 void Executor::Impl::update(const Ref& ref, Frame& frame, Tensor tensor) {
@@ -286,7 +292,12 @@ std::span<float> Executor::Impl::parameter(const Value& value) {
 }
 
 std::map<const Node*, double> Executor::Impl::take_timing() {
-  return std::exchange(timing_, {});
+  std::map<const Node*, double> timing;
+  for (Step& step : main_->steps) {
+    const double seconds = std::exchange(step.seconds, 0);
+    if (seconds > 0) timing[step.node] += seconds;
+  }
+  return timing;
 }
 
 Executor::Executor(const Model& model, ExecutorOptions options)

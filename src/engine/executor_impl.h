@@ -54,7 +54,8 @@ class Executor::Impl final : public engine::Host {
   void run_parts(engine::Frame& frame, engine::Step& step);
   void run_function(engine::Frame& frame, engine::Step& step);
   bool compute(engine::StepContext& context, engine::Step& step);
-  void store(engine::Frame& frame, engine::Step& step, std::vector<engine::HeldPtr> outputs);
+  /// Moves the outputs to their slots.
+  void store(engine::Frame& frame, engine::Step& step, std::span<engine::HeldPtr> outputs);
   void record(engine::Frame& frame, engine::Step& step, engine::StepContext& context);
   std::vector<ops::RunValue> collect(engine::Frame& frame);
   void report(const Value& value, engine::Held& held);
@@ -73,7 +74,6 @@ class Executor::Impl final : public engine::Host {
   std::map<const Graph*, std::unique_ptr<engine::Program>> bodies_;
   std::map<const Node*, std::unique_ptr<Call>> calls_;
   std::map<const Value*, kernels::Buffer> parameters_;
-  std::map<const Node*, double> timing_;
   Tap tap_;
   std::map<std::string, ops::RunValue, std::less<>> state_;  ///< by output: what it was in the run before
   bool recording_ = false;                                   ///< steps go on the tape

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "compressor/base/error.h"
+#include "compressor/kernels/in_parallel.h"
 
 namespace compressor::engine {
 namespace {
@@ -64,8 +65,10 @@ void add_to(ops::RunValue& a, ops::RunValue b) {
   if (!buffer) buffer = kernels::Buffer::take_over(b.tensor.bytes);
   if (!buffer) buffer = kernels::Buffer(static_cast<std::size_t>(n) * sizeof(float));
   auto* to = buffer.as<float>();
-#pragma omp parallel for simd schedule(static) if (n > (1 << 15))
-  for (std::int64_t i = 0; i < n; ++i) to[i] = from_a[i] + from_b[i];
+  constexpr std::int64_t kPiece = 1 << 14;
+  kernels::in_parallel(n > 2 * kPiece, (n + kPiece - 1) / kPiece, [&](std::int64_t p) {
+    for (std::int64_t i = p * kPiece; i < std::min(n, (p + 1) * kPiece); ++i) to[i] = from_a[i] + from_b[i];
+  });
   a.tensor.bytes = buffer.bytes();
 }
 

@@ -37,7 +37,10 @@ struct Step {
   bool constant = false;    ///< all inputs are: runs once
   bool done = false;
   bool differentiable = false;  ///< lies on a way to a value whose gradient is asked for
+  double seconds = 0;           ///< since somebody asked
   ops::NodeState state, gradient_state;
+  /// Room for what a run of the step holds, so that it is not asked for each time.
+  std::vector<HeldPtr> input_room, output_room;
 };
 
 struct Program {

@@ -9,12 +9,24 @@ using ops::Layout;
 using ops::RunValue;
 
 StepContext::StepContext(Host& host, Frame& frame, Step& step)
-    : host_(host), frame_(frame), step_(step), outputs_(step.outputs.size()) {
+    : host_(host),
+      frame_(frame),
+      step_(step),
+      inputs_(std::move(step.input_room)),
+      outputs_(std::move(step.output_room)) {
   inputs_.reserve(step.inputs.size());
+  outputs_.resize(step.outputs.size());
   for (const Ref& ref : step.inputs) {
     inputs_.push_back(ref.slot < 0 ? nullptr : frame.at(ref));
     CHECK(ref.slot < 0 || inputs_.back(), "node '{}': an input was freed too early", step.node->label());
   }
+}
+
+StepContext::~StepContext() {
+  inputs_.clear();
+  outputs_.clear();
+  step_.input_room = std::move(inputs_);
+  step_.output_room = std::move(outputs_);
 }
 
 const RunValue& StepContext::value(std::size_t i) const {

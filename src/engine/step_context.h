@@ -20,6 +20,9 @@ class Host {
 class StepContext final : public ops::RunContext {
  public:
   StepContext(Host& host, Frame& frame, Step& step);
+  ~StepContext() override;
+  StepContext(const StepContext&) = delete;
+  StepContext& operator=(const StepContext&) = delete;
 
   const Node& node() const override { return *step_.node; }
   std::int64_t opset() const override { return step_.opset; }

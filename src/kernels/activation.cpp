@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compressor/kernels/in_parallel.h"
 #include "kernels/simd.h"
 
 namespace compressor::kernels {
@@ -182,8 +183,8 @@ Slope slope_of(Activation::Kind kind) {
 template <class Body>
 void each_chunk(std::int64_t n, const Body& body) {
   const std::int64_t chunks = (n + kChunk - 1) / kChunk;
-#pragma omp parallel for schedule(static) if (chunks > 4)
-  for (std::int64_t c = 0; c < chunks; ++c) body(c * kChunk, std::min(kChunk, n - c * kChunk));
+  in_parallel(chunks > 4, chunks,
+              [&](std::int64_t c) { body(c * kChunk, std::min(kChunk, n - c * kChunk)); });
 }
 
 }  // namespace
@@ -211,18 +212,17 @@ void parametric_relu(const float* x, std::int64_t rows, std::int64_t n, const fl
                      std::int64_t slopes, float* y) {
   const std::int64_t step = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, n));
   const std::int64_t tasks = (rows + step - 1) / step;
-#pragma omp parallel for schedule(static) if (rows * n > 4 * kChunk)
-  for (std::int64_t t = 0; t < tasks; ++t) {
+  in_parallel(rows * n > 4 * kChunk, tasks, [&](std::int64_t t) {
     const std::int64_t first = t * step;
     const std::int64_t count = std::min(step, rows - first);
     if (by_column) {
       relu_columns(x + first * n, count, n, slope, y + first * n);
-      continue;
+      return;
     }
     for (std::int64_t r = first; r < first + count; ++r) {
       leaky_relu(x + r * n, y + r * n, n, slope[r % slopes], 0);
     }
-  }
+  });
 }
 
 bool derivative_from_output(const Activation& f) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "compressor/kernels/in_parallel.h"
 #include "kernels/simd.h"
 
 namespace compressor::kernels {
@@ -42,8 +43,10 @@ COMPRESSOR_CLONES void erf_block(const float* x, float* y, std::int64_t n) {
 
 template <class Block>
 void in_blocks(const float* x, float* y, std::int64_t n, Block block) {
-#pragma omp parallel for schedule(static) if (n > 4 * kBlock)
-  for (std::int64_t i = 0; i < n; i += kBlock) block(x + i, y + i, std::min(kBlock, n - i));
+  in_parallel(n > 4 * kBlock, (n + kBlock - 1) / kBlock, [&](std::int64_t k) {
+    const std::int64_t i = k * kBlock;
+    block(x + i, y + i, std::min(kBlock, n - i));
+  });
 }
 
 COMPRESSOR_CLONES float extreme_block(const float* x, std::int64_t n, float sign) {

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 
+#include "compressor/kernels/in_parallel.h"
+
 namespace compressor::kernels {
 namespace {
 
@@ -108,13 +110,12 @@ void integer_product(const std::int16_t* a, const std::int16_t* b, std::int32_t*
   const std::int64_t count = down * across;
   // Below that a second thread is not worth waking.
   [[maybe_unused]] const bool large = m * n * k > (1 << 22);
-#pragma omp parallel for schedule(static) if (large && count > 1)
-  for (std::int64_t i = 0; i < count; ++i) {
+  in_parallel(large && count > 1, count, [&](std::int64_t i) {
     const std::int64_t row = i / across * kRows;
     const std::int64_t column = i % across * kColumns;
     run({a + row * k, b + column * k, c + row * n + column, std::min(kRows, m - row),
          std::min(kColumns, n - column), n, k});
-  }
+  });
 }
 
 }  // namespace compressor::kernels

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "compressor/base/error.h"
+#include "compressor/kernels/in_parallel.h"
 
 namespace compressor::kernels {
 namespace {
@@ -15,20 +16,19 @@ constexpr std::int64_t kTile = 32;
 template <class T>
 void transpose(const T* in, T* out, std::int64_t count, std::int64_t rows, std::int64_t columns) {
   const std::int64_t tiles = (columns + kTile - 1) / kTile;
-#pragma omp parallel for collapse(2) schedule(static) if (count * rows * columns > (1 << 15))
-  for (std::int64_t k = 0; k < count; ++k) {
-    for (std::int64_t t = 0; t < tiles; ++t) {
-      const T* from = in + k * rows * columns;
-      T* to = out + k * rows * columns;
-      const std::int64_t end = std::min(columns, (t + 1) * kTile);
-      for (std::int64_t r = 0; r < rows; r += kTile) {
-        const std::int64_t last = std::min(rows, r + kTile);
-        for (std::int64_t j = t * kTile; j < end; ++j) {
-          for (std::int64_t i = r; i < last; ++i) to[j * rows + i] = from[i * columns + j];
-        }
+  in_parallel(count * rows * columns > (1 << 15), count * tiles, [&](std::int64_t task) {
+    const std::int64_t k = task / tiles;
+    const std::int64_t t = task % tiles;
+    const T* from = in + k * rows * columns;
+    T* to = out + k * rows * columns;
+    const std::int64_t end = std::min(columns, (t + 1) * kTile);
+    for (std::int64_t r = 0; r < rows; r += kTile) {
+      const std::int64_t last = std::min(rows, r + kTile);
+      for (std::int64_t j = t * kTile; j < end; ++j) {
+        for (std::int64_t i = r; i < last; ++i) to[j * rows + i] = from[i * columns + j];
       }
     }
-  }
+  });
 }
 
 }  // namespace

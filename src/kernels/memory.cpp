@@ -8,10 +8,12 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <mutex>
 #include <new>
 #include <set>
+#include <vector>
 
 #include "compressor/base/error.h"
 
@@ -21,6 +23,8 @@ namespace {
 constexpr std::size_t kReserve = std::size_t{1} << 40;
 constexpr std::size_t kLeastReserve = std::size_t{1} << 31;
 constexpr std::size_t kHugePage = std::size_t{1} << 21;
+constexpr std::size_t kSmall = std::size_t{1} << 13;
+constexpr std::size_t kSlab = std::size_t{1} << 17;
 
 std::size_t round_up(std::size_t size, std::size_t to) {
   return (size + to - 1) / to * to;
@@ -43,6 +47,51 @@ class Heap {
   std::byte* allocate(std::size_t size) {
     const std::lock_guard lock(guard_);
     size = round_up(std::max<std::size_t>(size, 1), kAlignment);
+    const std::size_t at = size <= kSmall ? take_small(size) : take(size);
+    live_ += size;
+    peak_ = std::max(peak_, live_);
+    return base_ + at;
+  }
+
+  void release(std::byte* p, std::size_t size) {
+    const std::lock_guard lock(guard_);
+    size = round_up(std::max<std::size_t>(size, 1), kAlignment);
+    live_ -= size;
+    const auto at = static_cast<std::size_t>(p - base_);
+    if (size <= kSmall) return small_[size / kAlignment].push_back(at);
+    give(at, size);
+  }
+
+  MemoryUse use() {
+    const std::lock_guard lock(guard_);
+    return {live_, peak_, touched_};
+  }
+  void reset_peak() {
+    const std::lock_guard lock(guard_);
+    peak_ = live_;
+  }
+
+ private:
+  /// Small blocks come from slabs, and wait for others of their size: graphs of small tensors ask often.
+  std::size_t take_small(std::size_t size) {
+    std::vector<std::size_t>& idle = small_[size / kAlignment];
+    if (!idle.empty()) {
+      const std::size_t at = idle.back();
+      idle.pop_back();
+      return at;
+    }
+    if (slab_left_ < size) {
+      if (slab_left_ > 0) small_[slab_left_ / kAlignment].push_back(slab_at_);
+      slab_at_ = take(kSlab);
+      slab_left_ = kSlab;
+    }
+    const std::size_t at = slab_at_;
+    slab_at_ += size;
+    slab_left_ -= size;
+    return at;
+  }
+
+  std::size_t take(std::size_t size) {
     const auto fit = by_size_.lower_bound({size, 0});
     std::size_t at = 0;
     if (fit != by_size_.end()) {
@@ -54,16 +103,10 @@ class Heap {
     } else {
       at = grow(size);
     }
-    live_ += size;
-    peak_ = std::max(peak_, live_);
-    return base_ + at;
+    return at;
   }
 
-  void release(std::byte* p, std::size_t size) {
-    const std::lock_guard lock(guard_);
-    size = round_up(std::max<std::size_t>(size, 1), kAlignment);
-    live_ -= size;
-    auto at = static_cast<std::size_t>(p - base_);
+  void give(std::size_t at, std::size_t size) {
     const auto next = free_.lower_bound(at);
     if (next != free_.end() && next->first == at + size) {
       size += next->second;
@@ -81,16 +124,6 @@ class Heap {
     add_free(at, size);
   }
 
-  MemoryUse use() {
-    const std::lock_guard lock(guard_);
-    return {live_, peak_, touched_};
-  }
-  void reset_peak() {
-    const std::lock_guard lock(guard_);
-    peak_ = live_;
-  }
-
- private:
   /// A block at the end; a free block there is made longer.
   std::size_t grow(std::size_t size) {
     std::size_t at = end_;
@@ -125,6 +158,8 @@ class Heap {
   std::byte* base_ = nullptr;
   std::size_t limit_ = 0, end_ = 0, touched_ = 0;
   std::size_t live_ = 0, peak_ = 0;
+  std::array<std::vector<std::size_t>, kSmall / kAlignment + 1> small_;  ///< by size: blocks that wait
+  std::size_t slab_at_ = 0, slab_left_ = 0;
   std::map<std::size_t, std::size_t> free_;                ///< offset -> size
   std::set<std::pair<std::size_t, std::size_t>> by_size_;  ///< (size, offset)
 };

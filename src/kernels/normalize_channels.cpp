@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "compressor/kernels/in_parallel.h"
 #include "compressor/kernels/normalize.h"
 #include "kernels/simd.h"
 
@@ -97,8 +98,8 @@ template <class Body>
 void each_chunk(const Channels& s, const Body& body) {
   const std::int64_t step = step_of(s);
   const std::int64_t chunks = (s.rows + step - 1) / step;
-#pragma omp parallel for schedule(static) if (chunks > 1 && s.rows * s.channels > kParallelFrom)
-  for (std::int64_t i = 0; i < chunks; ++i) body(i * step, std::min(step, s.rows - i * step));
+  in_parallel(chunks > 1 && s.rows * s.channels > kParallelFrom, chunks,
+              [&](std::int64_t i) { body(i * step, std::min(step, s.rows - i * step)); });
 }
 
 /// add(first row, rows, scratch, first sums, second sums) for chunks; those are added up in order.
@@ -194,8 +195,8 @@ void channel_gradient(const Channels& s, const float* x, const float* dy, const 
 
 void row_affine(std::int64_t rows, std::int64_t n, const float* x, const float* mean, const float* factor,
                 const float* shift, float* y) {
-#pragma omp parallel for schedule(static) if (rows > 1 && rows * n > kParallelFrom)
-  for (std::int64_t r = 0; r < rows; ++r) affine_row(x + r * n, n, mean[r], factor[r], shift[r], y + r * n);
+  in_parallel(rows > 1 && rows * n > kParallelFrom, rows,
+              [&](std::int64_t r) { affine_row(x + r * n, n, mean[r], factor[r], shift[r], y + r * n); });
 }
 
 }  // namespace compressor::kernels

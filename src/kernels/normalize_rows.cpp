@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "compressor/kernels/in_parallel.h"
 #include "compressor/kernels/normalize.h"
 #include "kernels/simd.h"
 
@@ -97,34 +98,31 @@ COMPRESSOR_CLONES void add_parameters(const float* x, const float* dy, std::int6
 
 void row_moments(const Rows& s, const float* x, float* mean, float* inverse) {
   const auto n = static_cast<double>(s.n);
-#pragma omp parallel for schedule(static) if (s.rows > 1 && s.rows * s.n > kParallelFrom)
-  for (std::int64_t r = 0; r < s.rows; ++r) {
+  in_parallel(s.rows > 1 && s.rows * s.n > kParallelFrom, s.rows, [&](std::int64_t r) {
     const float* row = x + r * s.n;
     const double m = s.centred ? sum_of(row, s.n) / n : 0;
     mean[r] = static_cast<float>(m);
     inverse[r] = static_cast<float>(1 / std::sqrt(squares_of(row, s.n, m) / n + s.epsilon));
-  }
+  });
 }
 
 void row_normalize(const Rows& s, const float* x, const float* mean, const float* inverse, const float* scale,
                    const float* bias, float* y) {
-#pragma omp parallel for schedule(static) if (s.rows > 1 && s.rows * s.n > kParallelFrom)
-  for (std::int64_t r = 0; r < s.rows; ++r) {
+  in_parallel(s.rows > 1 && s.rows * s.n > kParallelFrom, s.rows, [&](std::int64_t r) {
     normalize(x + r * s.n, s.n, mean[r], inverse[r], scale, bias, y + r * s.n);
-  }
+  });
 }
 
 void row_gradient(const Rows& s, const float* x, const float* dy, const float* mean, const float* inverse,
                   const float* scale, float* dx) {
   const auto n = static_cast<double>(s.n);
-#pragma omp parallel for schedule(static) if (s.rows > 1 && s.rows * s.n > kParallelFrom)
-  for (std::int64_t r = 0; r < s.rows; ++r) {
+  in_parallel(s.rows > 1 && s.rows * s.n > kParallelFrom, s.rows, [&](std::int64_t r) {
     double sums[2];
     gradient_sums(x + r * s.n, dy + r * s.n, scale, s.n, mean[r], inverse[r], sums);
     const auto g_mean = static_cast<float>(s.centred ? sums[0] / n : 0);
     gradient_row(x + r * s.n, dy + r * s.n, scale, s.n, mean[r], inverse[r], g_mean,
                  static_cast<float>(sums[1] / n), dx + r * s.n);
-  }
+  });
 }
 
 void row_parameter_gradient(const Rows& s, const float* x, const float* dy, const float* mean,
@@ -133,13 +131,12 @@ void row_parameter_gradient(const Rows& s, const float* x, const float* dy, cons
   const auto n = static_cast<std::size_t>(s.n);
   const std::int64_t chunks = (s.rows + kRowsEach - 1) / kRowsEach;
   std::vector<double> partial(static_cast<std::size_t>(chunks) * 2 * n);
-#pragma omp parallel for schedule(static) if (chunks > 1 && s.rows * s.n > kParallelFrom)
-  for (std::int64_t i = 0; i < chunks; ++i) {
+  in_parallel(chunks > 1 && s.rows * s.n > kParallelFrom, chunks, [&](std::int64_t i) {
     double* own = partial.data() + static_cast<std::size_t>(i) * 2 * n;
     for (std::int64_t r = i * kRowsEach; r < std::min(s.rows, (i + 1) * kRowsEach); ++r) {
       add_parameters(x + r * s.n, dy + r * s.n, s.n, mean[r], inverse[r], own, own + n);
     }
-  }
+  });
   std::vector<double> sums(2 * n);
   for (std::size_t i = 0; i < partial.size(); ++i) sums[i % (2 * n)] += partial[i];
   for (std::size_t i = 0; i < n; ++i) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "compressor/kernels/in_parallel.h"
 #include "kernels/simd.h"
 
 namespace compressor::kernels {
@@ -53,10 +54,9 @@ Panels::Panels(const float* b, std::int64_t n, std::int64_t k, std::int64_t stri
 void Panels::add(const float* a, std::int64_t rows, float* y, std::int64_t stride) const {
   const std::int64_t panels = (n_ + kWidth - 1) / kWidth;
   const auto* from = packed_.as<float>();
-#pragma omp parallel for schedule(static) if (panels > 1 && rows * n_ * k_ > kParallelFrom)
-  for (std::int64_t p = 0; p < panels; ++p) {
+  in_parallel(panels > 1 && rows * n_ * k_ > kParallelFrom, panels, [&](std::int64_t p) {
     add_panel(a, rows, k_, from + p * k_ * kWidth, y + p * kWidth, stride, std::min(kWidth, n_ - p * kWidth));
-  }
+  });
 }
 
 }  // namespace compressor::kernels

@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "compressor/kernels/in_parallel.h"
 #include "kernels/simd.h"
 
 namespace compressor::kernels {
@@ -59,18 +60,14 @@ template <class Body>
 void each_place(const PoolShape& s, const Body& body) {
   const std::int64_t rows = s.n * s.out[0] * s.out[1];
   const std::int64_t per_image = s.out[0] * s.out[1];
-#pragma omp parallel if (rows > 1 && rows * s.out[2] * s.channels > kParallelFrom)
-  {
-    Taps taps;
-#pragma omp for schedule(static)
-    for (std::int64_t row = 0; row < rows; ++row) {
-      for (std::int64_t w = 0; w < s.out[2]; ++w) {
-        const std::int64_t place = row % per_image * s.out[2] + w;
-        list_taps(s, place, taps);
-        body(row / per_image, place, taps);
-      }
+  in_parallel(rows * s.out[2] * s.channels > kParallelFrom, rows, [&](std::int64_t row) {
+    thread_local Taps taps;
+    for (std::int64_t w = 0; w < s.out[2]; ++w) {
+      const std::int64_t place = row % per_image * s.out[2] + w;
+      list_taps(s, place, taps);
+      body(row / per_image, place, taps);
     }
-  }
+  });
 }
 
 COMPRESSOR_CLONES void max_of(const float* x, const std::int64_t* taps, std::size_t count,
@@ -144,23 +141,19 @@ template <class Body>
 void each_block(const PoolShape& s, float* dx, const Body& body) {
   const std::int64_t blocks = (s.channels + kBlock - 1) / kBlock;
   const std::int64_t image = s.in_places() * s.channels;
-#pragma omp parallel if (s.n * blocks > 1 && s.n * image > kParallelFrom)
-  {
-    Taps taps;
-#pragma omp for schedule(static)
-    for (std::int64_t task = 0; task < s.n * blocks; ++task) {
-      const std::int64_t n = task / blocks;
-      const std::int64_t first = task % blocks * kBlock;
-      const std::int64_t width = std::min(kBlock, s.channels - first);
-      for (std::int64_t p = 0; p < s.in_places(); ++p) {
-        std::fill_n(dx + n * image + p * s.channels + first, width, 0.0F);
-      }
-      for (std::int64_t place = 0; place < s.out_places(); ++place) {
-        list_taps(s, place, taps);
-        body(n, first, width, place, taps);
-      }
+  in_parallel(s.n * image > kParallelFrom, s.n * blocks, [&](std::int64_t task) {
+    thread_local Taps taps;
+    const std::int64_t n = task / blocks;
+    const std::int64_t first = task % blocks * kBlock;
+    const std::int64_t width = std::min(kBlock, s.channels - first);
+    for (std::int64_t p = 0; p < s.in_places(); ++p) {
+      std::fill_n(dx + n * image + p * s.channels + first, width, 0.0F);
     }
-  }
+    for (std::int64_t place = 0; place < s.out_places(); ++place) {
+      list_taps(s, place, taps);
+      body(n, first, width, place, taps);
+    }
+  });
 }
 
 /// y[c] = fold of x[p, c] over places p, for a block of channels.
@@ -189,12 +182,11 @@ template <class Block>
 void globally(std::int64_t n, std::int64_t places, std::int64_t channels, const float* x, float* y,
               const Block& block) {
   const std::int64_t blocks = (channels + kBlock - 1) / kBlock;
-#pragma omp parallel for schedule(static) if (n * blocks > 1 && n * places * channels > kParallelFrom)
-  for (std::int64_t task = 0; task < n * blocks; ++task) {
+  in_parallel(n * blocks > 1 && n * places * channels > kParallelFrom, n * blocks, [&](std::int64_t task) {
     const std::int64_t first = task % blocks * kBlock;
     block(x + task / blocks * places * channels + first, places, channels, std::min(kBlock, channels - first),
           y + task / blocks * channels + first);
-  }
+  });
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "compressor/kernels/in_parallel.h"
 #include "kernels/simd.h"
 
 namespace compressor::kernels {
@@ -63,18 +64,16 @@ void each_run(const QuantizeShape& s, const Body& body) {
   if (s.by_column) {
     const std::int64_t step = std::max<std::int64_t>(1, kChunk / std::max<std::int64_t>(1, s.n));
     const std::int64_t tasks = (s.rows + step - 1) / step;
-#pragma omp parallel for schedule(static) if (tasks > 1)
-    for (std::int64_t t = 0; t < tasks; ++t) {
+    in_parallel(tasks > 1, tasks, [&](std::int64_t t) {
       for (std::int64_t r = t * step; r < std::min(s.rows, (t + 1) * step); ++r) body(r * s.n, s.n, 0);
-    }
+    });
     return;
   }
   const std::int64_t cuts = (s.n + kChunk - 1) / kChunk;
-#pragma omp parallel for schedule(static) if (s.rows * s.n > kChunk)
-  for (std::int64_t t = 0; t < s.rows * cuts; ++t) {
+  in_parallel(s.rows * s.n > kChunk, s.rows * cuts, [&](std::int64_t t) {
     const std::int64_t skip = t % cuts * kChunk;
     body(t / cuts * s.n + skip, std::min(kChunk, s.n - skip), t / cuts % s.scales);
-  }
+  });
 }
 
 }  // namespace

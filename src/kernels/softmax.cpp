@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compressor/kernels/in_parallel.h"
 #include "kernels/simd.h"
 
 namespace compressor::kernels {
@@ -128,16 +129,15 @@ template <class Row, class Block>
 void each(const SoftmaxShape& s, const Row& one_row, const Block& one_block) {
   const std::int64_t size = s.n * s.inner;
   if (s.inner == 1) {
-#pragma omp parallel for schedule(static) if (s.outer > 1 && s.outer * s.n > kParallelFrom)
-    for (std::int64_t o = 0; o < s.outer; ++o) one_row(o * size);
+    in_parallel(s.outer > 1 && s.outer * s.n > kParallelFrom, s.outer,
+                [&](std::int64_t o) { one_row(o * size); });
     return;
   }
   const std::int64_t blocks = (s.inner + kBlock - 1) / kBlock;
-#pragma omp parallel for schedule(static) if (s.outer * blocks > 1 && s.outer * size > kParallelFrom)
-  for (std::int64_t t = 0; t < s.outer * blocks; ++t) {
+  in_parallel(s.outer * blocks > 1 && s.outer * size > kParallelFrom, s.outer * blocks, [&](std::int64_t t) {
     const std::int64_t first = t % blocks * kBlock;
     one_block(t / blocks * size + first, std::min(kBlock, s.inner - first));
-  }
+  });
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "compressor/base/error.h"
+#include "compressor/kernels/in_parallel.h"
 
 namespace compressor::kernels {
 namespace {
@@ -80,11 +81,10 @@ template <class T>
 void copy_rows(StridedAxes outer, StridedAxis inner, const T* from, T* to) {
   cut(outer, inner);
   const std::int64_t count = size_of(outer);
-#pragma omp parallel for schedule(static) if (count * inner.n > kParallelFrom)
-  for (std::int64_t i = 0; i < count; ++i) {
+  in_parallel(count * inner.n > kParallelFrom, count, [&](std::int64_t i) {
     const Place p = place_of(outer, i);
     copy_row(from + p.from, inner.from, to + p.to, inner.to, inner.n);
-  }
+  });
 }
 
 /// `a` is written one after the other, `b` is read so.
@@ -92,8 +92,7 @@ template <class T>
 void copy_tiles(const StridedAxes& outer, const StridedAxis& a, const StridedAxis& b, const T* from, T* to) {
   const std::int64_t count = size_of(outer);
   const std::int64_t tiles = (b.n + kTile - 1) / kTile;
-#pragma omp parallel for schedule(static) if (count * a.n * b.n > kParallelFrom)
-  for (std::int64_t i = 0; i < count * tiles; ++i) {
+  in_parallel(count * a.n * b.n > kParallelFrom, count * tiles, [&](std::int64_t i) {
     const Place p = place_of(outer, i / tiles);
     const std::int64_t first = i % tiles * kTile;
     const std::int64_t last = std::min(b.n, first + kTile);
@@ -105,7 +104,7 @@ void copy_tiles(const StridedAxes& outer, const StridedAxis& a, const StridedAxi
         for (std::int64_t k = at; k < end; ++k) out[k * a.to] = in[k * a.from];
       }
     }
-  }
+  });
 }
 
 template <class T>
@@ -194,11 +193,10 @@ void add_strided(StridedAxes axes, const float* from, float* to) {
     const StridedAxis inner = outer.empty() ? StridedAxis{} : outer.back();
     if (!outer.empty()) outer.pop_back();
     const std::int64_t count = size_of(outer);
-#pragma omp parallel for schedule(static) if (count * inner.n > kParallelFrom)
-    for (std::int64_t i = 0; i < count; ++i) {
+    in_parallel(count * inner.n > kParallelFrom, count, [&](std::int64_t i) {
       const Place p = place_of(outer, i);
       for (std::int64_t k = 0; k < inner.n; ++k) to[p.to + k * inner.to] += from[p.from + k * inner.from];
-    }
+    });
     return;
   }
   const StridedAxis row = gone.back();
@@ -206,13 +204,12 @@ void add_strided(StridedAxes axes, const float* from, float* to) {
     gone.pop_back();
     const std::int64_t count = size_of(outer);
     const std::int64_t rows = size_of(gone);
-#pragma omp parallel for schedule(static) if (count * rows * row.n > kParallelFrom)
-    for (std::int64_t i = 0; i < count; ++i) {
+    in_parallel(count * rows * row.n > kParallelFrom, count, [&](std::int64_t i) {
       const Place p = place_of(outer, i);
       for (std::int64_t r = 0; r < rows; ++r) {
         add_sum(from + p.from + place_of(gone, r).from, row.from, row.n, to + p.to);
       }
-    }
+    });
     return;
   }
   // Sums of neighbours are told together, a strip of them at a time.
@@ -221,8 +218,7 @@ void add_strided(StridedAxes axes, const float* from, float* to) {
   const std::int64_t strips = (along.n + kTile - 1) / kTile;
   const std::int64_t count = size_of(outer) * strips;
   const std::int64_t rows = size_of(gone);
-#pragma omp parallel for schedule(static) if (count * rows * kTile > kParallelFrom)
-  for (std::int64_t i = 0; i < count; ++i) {
+  in_parallel(count * rows * kTile > kParallelFrom, count, [&](std::int64_t i) {
     const Place p = place_of(outer, i / strips);
     const std::int64_t first = i % strips * kTile;
     const std::int64_t n = std::min(kTile, along.n - first);
@@ -235,7 +231,7 @@ void add_strided(StridedAxes axes, const float* from, float* to) {
       float& out = to[p.to + (first + k) * along.to];
       out = static_cast<float>(static_cast<double>(out) + sums[k]);
     }
-  }
+  });
 }
 
 }  // namespace compressor::kernels

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "compressor/base/error.h"
+#include "compressor/kernels/in_parallel.h"
 #include "kernels/simd.h"
 
 namespace compressor::kernels {
@@ -178,13 +179,12 @@ void add_innermost(const float* x, std::int64_t rows, std::int64_t channels, con
   const std::int64_t groups = (rows + kRows - 1) / kRows;
   const auto c = static_cast<std::size_t>(channels);
   std::vector<float> parts(static_cast<std::size_t>(groups) * 5 * c);
-#pragma omp parallel for schedule(static) if (rows * channels > kParallelFrom)
-  for (std::int64_t g = 0; g < groups; ++g) {
+  in_parallel(rows * channels > kParallelFrom, groups, [&](std::int64_t g) {
     float* own = parts.data() + static_cast<std::size_t>(g) * 5 * c;
     const std::int64_t first = g * kRows;
     sum_rows(x + first * channels, std::min(kRows, rows - first), channels,
              {own, own + c, own + 2 * c, own + 3 * c, own + 4 * c});
-  }
+  });
   for (std::int64_t g = 0; g < groups; ++g) {
     const float* own = parts.data() + static_cast<std::size_t>(g) * 5 * c;
     for (std::size_t k = 0; k < c; ++k) {
@@ -214,9 +214,8 @@ void Summary::merge(const Summary& other) {
 void add_channels(const float* x, std::int64_t outer, std::int64_t channels, std::int64_t inner,
                   const ChannelTotals& to) {
   if (inner == 1) return add_innermost(x, outer, channels, to);
-    // Each channel is summed by one thread, in order.
-#pragma omp parallel for schedule(static) if (outer * inner * channels > kParallelFrom)
-  for (std::int64_t k = 0; k < channels; ++k) {
+  // Each channel is summed by one thread, in order.
+  in_parallel(outer * inner * channels > kParallelFrom, channels, [&](std::int64_t k) {
     for (std::int64_t o = 0; o < outer; ++o) {
       const float* row = x + (o * channels + k) * inner;
       for (std::int64_t i = 0; i < inner; i += kChunk) {
@@ -228,16 +227,15 @@ void add_channels(const float* x, std::int64_t outer, std::int64_t channels, std
         to.squares[k] += static_cast<double>(p.squares);
       }
     }
-  }
+  });
 }
 
 Summary summarize(const float* x, std::int64_t n) {
   const std::int64_t chunks = (n + kChunk - 1) / kChunk;
   std::vector<Summary> parts(static_cast<std::size_t>(chunks));
-#pragma omp parallel for schedule(static) if (n > kParallelFrom)
-  for (std::int64_t c = 0; c < chunks; ++c) {
+  in_parallel(n > kParallelFrom, chunks, [&](std::int64_t c) {
     parts[static_cast<std::size_t>(c)] = chunk(x + c * kChunk, std::min(kChunk, n - c * kChunk));
-  }
+  });
   Summary all;
   for (const Summary& part : parts) all.merge(part);
   return all;

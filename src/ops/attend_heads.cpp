@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 
+#include "compressor/kernels/in_parallel.h"
 #include "ops/product.h"
 #include "ops/real.h"
 
@@ -48,8 +49,8 @@ std::vector<float> attend(const Attend& a) {
   std::vector<float> out(static_cast<std::size_t>(a.batch * a.length * a.heads * a.value_width), 0);
   const std::int64_t count = a.batch * a.heads;
   [[maybe_unused]] const bool large = count * a.length * a.keys * a.width > kParallelWork;
-#pragma omp parallel for schedule(static) if (large)
-  for (std::int64_t i = 0; i < count; ++i) attend_head(a, i / a.heads, i % a.heads, out.data());
+  kernels::in_parallel(large, count,
+                       [&](std::int64_t i) { attend_head(a, i / a.heads, i % a.heads, out.data()); });
   return out;
 }
 

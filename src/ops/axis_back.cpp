@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "compressor/kernels/in_parallel.h"
 #include "ops/real.h"
 
 namespace compressor::ops {
@@ -15,8 +16,7 @@ kernels::Buffer back_along(const float* dy, std::int64_t outer, std::int64_t inn
   const auto made = static_cast<std::int64_t>(taps.start.size()) - 1;
   kernels::Buffer buffer(static_cast<std::size_t>(outer * length * inner) * sizeof(float));
   float* dx = buffer.as<float>();
-#pragma omp parallel for schedule(static) if (outer * made * inner > kParallelWork)
-  for (std::int64_t o = 0; o < outer; ++o) {
+  kernels::in_parallel(outer * made * inner > kParallelWork, outer, [&](std::int64_t o) {
     float* to = dx + o * length * inner;
     std::memset(to, 0, static_cast<std::size_t>(length * inner) * sizeof(float));
     for (std::int64_t i = 0; i < made; ++i) {
@@ -29,7 +29,7 @@ kernels::Buffer back_along(const float* dy, std::int64_t outer, std::int64_t inn
         for (std::int64_t j = 0; j < inner; ++j) at[j] += weight * from[j];
       }
     }
-  }
+  });
   return buffer;
 }
 

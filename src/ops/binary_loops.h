@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "compressor/kernels/arithmetic.h"
+#include "compressor/kernels/in_parallel.h"
 #include "compressor/ops/run.h"
 #include "ops/elements.h"
 
@@ -52,46 +54,54 @@ inline Strides strides_in(const Dims& shape, Layout layout, const Dims& out) {
   return strides;
 }
 
+/// f over rows, a function of elements or one that kernels know by name.
 template <class F>
-void row(const float* a, std::int64_t sa, const float* b, std::int64_t sb, float* y, std::int64_t n, F f) {
-  if (sa == 1 && sb == 1) {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i], b[i]);
-  } else if (sa == 1 && sb == 0) {
-    const float v = *b;
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i], v);
-  } else if (sa == 0 && sb == 1) {
-    const float v = *a;
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(v, b[i]);
-  } else {
-    for (std::int64_t i = 0; i < n; ++i) y[i] = f(a[i * sa], b[i * sb]);
+void each_row(const kernels::OperandRows& s, const float* a, const float* b, float* y, F f) {
+  for (std::int64_t r = 0; r < s.rows; ++r, a += s.a_row, b += s.b_row, y += s.n) {
+    for (std::int64_t i = 0; i < s.n; ++i) y[i] = f(a[i * s.a], b[i * s.b]);
   }
+}
+inline void each_row(const kernels::OperandRows& s, const float* a, const float* b, float* y,
+                     kernels::Arithmetic op) {
+  kernels::combine(op, s, a, b, y);
 }
 
 template <class F>
 void loops(const Loops& l, const float* a, const float* b, float* y, F f) {
-  std::int64_t inner = l.n.empty() ? 1 : l.n.back();
-  const std::int64_t sa = l.n.empty() ? 0 : l.a.back();
-  const std::int64_t sb = l.n.empty() ? 0 : l.b.back();
+  const std::size_t rank = l.n.size();
+  kernels::OperandRows all;
+  all.n = rank < 1 ? 1 : l.n[rank - 1];
+  all.a = rank < 1 ? 0 : l.a[rank - 1];
+  all.b = rank < 1 ? 0 : l.b[rank - 1];
+  if (rank > 1) {
+    all.rows = l.n[rank - 2];
+    all.a_row = l.a[rank - 2];
+    all.b_row = l.b[rank - 2];
+  }
   std::int64_t outer = 1;
-  for (std::size_t i = 0; i + 1 < l.n.size(); ++i) outer *= l.n[i];
-  // One long row is cut so that threads share it.
-  const std::int64_t cuts = outer == 1 && inner > 2 * kElementsInParallel
-                                ? (inner + kElementsInParallel - 1) / kElementsInParallel
-                                : 1;
-  const std::int64_t length = cuts == 1 ? inner : kElementsInParallel;
-#pragma omp parallel for schedule(static) if (outer * inner > kElementsInParallel)
-  for (std::int64_t o = 0; o < outer * cuts; ++o) {
+  for (std::size_t i = 0; i + 2 < rank; ++i) outer *= l.n[i];
+  const std::int64_t size = outer * all.rows * all.n;
+  const bool worth = size > kElementsInParallel;
+  // One long row, or one long list of rows, is cut so that threads share it.
+  const std::int64_t wanted = worth && outer < 16 ? size / outer / (kElementsInParallel / 2) + 1 : 1;
+  const std::int64_t whole = rank > 1 ? all.rows : all.n;
+  const std::int64_t length = (whole + wanted - 1) / wanted;
+  const std::int64_t cuts = length == 0 ? 0 : (whole + length - 1) / length;
+  kernels::in_parallel(worth, outer * cuts, [&](std::int64_t o) {
+    kernels::OperandRows s = all;
+    const std::int64_t skip = o % cuts * length;
     std::int64_t rest = o / cuts;
-    const std::int64_t skip = (o % cuts) * length;
-    std::int64_t at_a = skip * sa;
-    std::int64_t at_b = skip * sb;
-    for (std::size_t i = l.n.empty() ? 0 : l.n.size() - 1; i-- > 0;) {
+    std::int64_t at_a = skip * (rank > 1 ? s.a_row : s.a);
+    std::int64_t at_b = skip * (rank > 1 ? s.b_row : s.b);
+    float* to = y + rest * all.rows * all.n + skip * (rank > 1 ? s.n : 1);
+    for (std::size_t i = rank < 2 ? 0 : rank - 2; i-- > 0;) {
       at_a += rest % l.n[i] * l.a[i];
       at_b += rest % l.n[i] * l.b[i];
       rest /= l.n[i];
     }
-    row(a + at_a, sa, b + at_b, sb, y + o / cuts * inner + skip, std::min(length, inner - skip), f);
-  }
+    (rank > 1 ? s.rows : s.n) = std::min(length, whole - skip);
+    each_row(s, a + at_a, b + at_b, to, f);
+  });
 }
 
 inline Loops plan(const Dims& shape, Layout layout, const Dims& a, Layout la, const Dims& b, Layout lb) {

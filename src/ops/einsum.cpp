@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "compressor/kernels/in_parallel.h"
 #include "ops/product.h"
 #include "ops/real.h"
 #include "ops/run_elementwise.h"
@@ -169,11 +170,10 @@ Term<T> contracted(const Term<T>& a, const Term<T>& b, const std::set<Label>& ne
     product.shape.push_back(a.has(label) ? left.length(label) : right.length(label));
   }
   product.data.assign(static_cast<std::size_t>(count * m * n), T{});
-#pragma omp parallel for schedule(static) if (count * m * n * k > kParallelWork)
-  for (std::int64_t i = 0; i < count; ++i) {
+  kernels::in_parallel(count * m * n * k > kParallelWork, count, [&](std::int64_t i) {
     add_product(m, n, k, left.data.data() + i * m * k, k, right.data.data() + i * k * n, n,
                 product.data.data() + i * m * n, n);
-  }
+  });
   return product;
 }
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "compressor/kernels/in_parallel.h"
 #include "compressor/kernels/integer_product.h"
 
 namespace compressor::ops {
@@ -117,10 +118,9 @@ std::vector<std::int32_t> integer_convolve(const IntegerConvolution& c) {
   const std::int64_t count = c.batch * c.groups;
   if (is_depthwise) {
     [[maybe_unused]] const bool large = count * places * taps > (1 << 18);
-#pragma omp parallel for schedule(static) if (large)
-    for (std::int64_t i = 0; i < count; ++i) {
+    kernels::in_parallel(large, count, [&](std::int64_t i) {
       depthwise(c, c.x + i * in, c.w + i % c.groups * taps, y.data() + i * places);
-    }
+    });
     return y;
   }
   std::vector<std::int16_t> w(static_cast<std::size_t>(c.groups * c.filters * width));

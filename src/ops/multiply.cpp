@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "compressor/kernels/in_parallel.h"
 #include "ops/elements.h"
 #include "ops/product.h"
 #include "ops/real.h"
@@ -30,8 +31,7 @@ void multiply_all(const ProductPlan& plan, const T* a, const T* b, T* c) {
   const std::int64_t cuts = by_rows ? (plan.m + kRows - 1) / kRows : (plan.n + kColumns - 1) / kColumns;
   const std::int64_t tasks = static_cast<std::int64_t>(plan.pairs.size()) * cuts;
   [[maybe_unused]] const bool large = tasks > 1 && tasks * plan.k * plan.m * plan.n / cuts > kParallelWork;
-#pragma omp parallel for schedule(static) if (large)
-  for (std::int64_t i = 0; i < tasks; ++i) {
+  kernels::in_parallel(large, tasks, [&](std::int64_t i) {
     const ProductPlan::Pair pair = plan.pairs[static_cast<std::size_t>(i / cuts)];
     const std::int64_t row = by_rows ? i % cuts * kRows : 0;
     const std::int64_t column = by_rows ? 0 : i % cuts * kColumns;
@@ -39,7 +39,7 @@ void multiply_all(const ProductPlan& plan, const T* a, const T* b, T* c) {
                 by_rows ? plan.n : std::min(kColumns, plan.n - column), plan.k,
                 a + pair.a * plan.m * plan.k + row * plan.k, plan.k, b + pair.b * plan.k * plan.n + column,
                 plan.n, c + i / cuts * plan.m * plan.n + row * plan.n + column, plan.n);
-  }
+  });
 }
 
 template <class T>

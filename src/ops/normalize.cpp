@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "compressor/kernels/in_parallel.h"
 #include "ops/real.h"
 
 namespace compressor::ops {
@@ -72,8 +73,7 @@ Tensor normalize_groups(const ComputeContext& ctx, std::int64_t groups, double e
     const std::int64_t n = all > 0 ? y.size() / all : 0;
     const std::int64_t width = channels / groups;
     const std::int64_t plane = all > 0 ? n / width : 0;
-#pragma omp parallel for schedule(static) if (y.size() > kParallelWork)
-    for (std::int64_t g = 0; g < all; ++g) {
+    kernels::in_parallel(y.size() > kParallelWork, all, [&](std::int64_t g) {
       const Moments m = moments_of(x.data() + g * n, n);
       const double factor = 1 / std::sqrt(m.variance + epsilon);
       for (std::int64_t k = 0; k < width; ++k) {
@@ -88,7 +88,7 @@ Tensor normalize_groups(const ComputeContext& ctx, std::int64_t groups, double e
         T* to = y.data() + g * n + k * plane;
         for (std::int64_t i = 0; i < plane; ++i) to[i] = (from[i] - mean) * f + shift;
       }
-    }
+    });
     result = y.finish();
   });
   return result;
@@ -112,8 +112,7 @@ void normalize_last(ComputeContext& ctx, std::int64_t axis, bool centred, DType 
     if (has_bias) bias.emplace(bias_numbers);
     Result<T> y(input.dtype, input.shape);
     const Rows<T> rows{x.data(), y.data(), &scale, bias ? &*bias : nullptr, count > 0 ? y.size() / count : 0};
-#pragma omp parallel for schedule(static) if (y.size() > kParallelWork)
-    for (std::int64_t row = 0; row < (rows.n > 0 ? count : 0); ++row) {
+    kernels::in_parallel(y.size() > kParallelWork, (rows.n > 0 ? count : 0), [&](std::int64_t row) {
       const T* from = x.data() + row * rows.n;
       const Moments m = centred ? moments_of(from, rows.n) : Moments{0, sum_of(from, rows.n, [](double v) {
                                                                           return v * v;
@@ -122,7 +121,7 @@ void normalize_last(ComputeContext& ctx, std::int64_t axis, bool centred, DType 
       means[i] = m.mean;
       factors[i] = 1 / std::sqrt(m.variance + epsilon);
       write_row(rows, row, means[i], factors[i]);
-    }
+    });
     ctx.set(0, y.finish());
   });
   const std::size_t outputs = ctx.node().outputs().size();

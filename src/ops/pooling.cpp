@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "compressor/kernels/in_parallel.h"
 #include "ops/real.h"
 #include "ops/window.h"
 
@@ -78,13 +79,12 @@ void each_window(const FixedWindow& w, std::int64_t planes, Fn&& fn) {
   for (std::int64_t first = 0; planes > 0 && first < places; first += block) {
     const std::int64_t last = std::min(places, first + block);
     const Taps taps = taps_of(w, first, last);
-#pragma omp parallel for schedule(static) if (planes * (last - first) * w.taps() > kParallelWork)
-    for (std::int64_t plane = 0; plane < planes; ++plane) {
+    kernels::in_parallel(planes * (last - first) * w.taps() > kParallelWork, planes, [&](std::int64_t plane) {
       for (std::int64_t o = first; o < last; ++o) {
         const auto i = static_cast<std::size_t>(o - first);
         fn(plane, o, taps.of(i), taps.padded[i]);
       }
-    }
+    });
   }
 }
 

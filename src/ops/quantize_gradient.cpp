@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "compressor/kernels/in_parallel.h"
 #include "ops/quantized.h"
 #include "ops/scale_runs.h"
 
@@ -27,11 +28,10 @@ double sum_of_pieces(std::int64_t begin, std::int64_t count, Piece&& piece) {
   constexpr std::int64_t kPiece = 1 << 14;
   const std::int64_t pieces = (count + kPiece - 1) / kPiece;
   std::vector<double> sums(static_cast<std::size_t>(pieces));
-#pragma omp parallel for schedule(static) if (pieces > 1)
-  for (std::int64_t p = 0; p < pieces; ++p) {
+  kernels::in_parallel(pieces > 1, pieces, [&](std::int64_t p) {
     const std::int64_t end = begin + std::min(count, (p + 1) * kPiece);
     sums[static_cast<std::size_t>(p)] = piece(begin + p * kPiece, end);
-  }
+  });
   double sum = 0;
   for (const double s : sums) sum += s;
   return sum;

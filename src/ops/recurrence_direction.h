@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "compressor/kernels/in_parallel.h"
 #include "ops/elements.h"
 #include "ops/recurrence_setting.h"
 
@@ -228,14 +229,13 @@ void run_directions(ComputeContext& ctx, const Recurrence& s, const Make& make) 
   Result<T> hidden(type, state);
   Result<T> memory(type, state);
   const bool wanted = ctx.node().output(0) != nullptr;
-#pragma omp parallel for schedule(static) if (d > 1 && y.size() * s.hidden > (std::int64_t{1} << 16))
-  for (std::int64_t i = 0; i < d; ++i) {
+  kernels::in_parallel(d > 1 && y.size() * s.hidden > (std::int64_t{1} << 16), d, [&](std::int64_t i) {
     const auto weights = make(i);
     Direction<T> direction(ctx, s, i, *weights);
     direction.run(wanted ? y.data() : nullptr);
     direction.store(direction.hidden(), hidden.data());
     if (s.cell == Cell::kLstm) direction.store(direction.memory(), memory.data());
-  }
+  });
   if (wanted) ctx.set(0, y.finish());
   if (ctx.node().output(1) != nullptr) ctx.set(1, hidden.finish());
   if (s.cell == Cell::kLstm && ctx.node().output(2) != nullptr) ctx.set(2, memory.finish());

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "compressor/kernels/in_parallel.h"
 #include "ops/real.h"
 
 namespace compressor::ops {
@@ -204,14 +205,13 @@ void compute_roi_align(ComputeContext& ctx) {
     for (std::int64_t r = 0; r < s.regions; ++r) {
       const std::int64_t image = checked_image(ctx, images[static_cast<std::size_t>(r)], s);
       const Samples samples = samples_of(regions.data() + r * 4, a, s);
-#pragma omp parallel for schedule(static) if (s.channels * bins * samples.each > kParallelWork)
-      for (std::int64_t c = 0; c < s.channels; ++c) {
+      kernels::in_parallel(s.channels * bins * samples.each > kParallelWork, s.channels, [&](std::int64_t c) {
         const T* plane = x.data() + (image * s.channels + c) * s.height * s.width;
         T* to = y.data() + (r * s.channels + c) * bins;
         for (std::int64_t i = 0; i < bins; ++i) {
           to[i] = pooled(plane, samples.list.data() + i * samples.each, samples.each, mode == "max");
         }
-      }
+      });
     }
     ctx.set(0, y.finish());
   });

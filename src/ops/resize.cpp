@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "compressor/kernels/in_parallel.h"
 #include "ops/real.h"
 
 namespace compressor::ops {
@@ -71,14 +72,13 @@ void along_outer(const Pass<T>& p, std::int64_t o) {
 
 template <class T>
 void run(const Pass<T>& p) {
-#pragma omp parallel for schedule(static) if (p.outer * p.out * p.inner > kParallelWork)
-  for (std::int64_t o = 0; o < p.outer; ++o) {
+  kernels::in_parallel(p.outer * p.out * p.inner > kParallelWork, p.outer, [&](std::int64_t o) {
     if (p.inner == 1) {
       along_last(p, o);
     } else {
       along_outer(p, o);
     }
-  }
+  });
 }
 
 bool stays(const Resampling& how, const ResizedAxis& axis) {

@@ -47,6 +47,12 @@ std::optional<kernels::ConvShape> read_shape(const Node& node, const Dims& x, co
     y.push_back(places);
   }
   if (num_elements(x) == 0 || num_elements(y) == 0 || num_elements(w) == 0) return std::nullopt;
+  // A column is run as a row, which lies the same way: oneDNN makes vectors of the last axis.
+  if (s.spatial == 2 && s.in[2] == 1 && s.out[2] == 1 && s.kernel[2] == 1) {
+    for (auto* axis : {&s.in, &s.out, &s.kernel, &s.stride, &s.dilation, &s.pad_begin, &s.pad_end}) {
+      std::swap((*axis)[1], (*axis)[2]);
+    }
+  }
   return s;
 }
 

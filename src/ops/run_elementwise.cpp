@@ -32,7 +32,7 @@ Tensor product_of(const Tensor& a, const Tensor& b) {
   const auto n = static_cast<std::int64_t>(a.size());
   loops(plan({n}, Layout::kPlain, {n}, Layout::kPlain, {n}, Layout::kPlain),
         reinterpret_cast<const float*>(va.data()), reinterpret_cast<const float*>(vb.data()),
-        buffer.as<float>(), [](float p, float q) { return p * q; });
+        buffer.as<float>(), Arithmetic::kMul);
   Tensor y = a;
   y.bytes = buffer.bytes();
   return y;
@@ -82,20 +82,19 @@ void activation_gradient(GradientContext& ctx, const Activation& f) {
 }
 
 bool run_arithmetic(RunContext& ctx, Arithmetic op) {
-  switch (op) {
-    case Arithmetic::kAdd:
-      return run_binary(ctx, [](float p, float q) { return p + q; });
-    case Arithmetic::kSub:
-      return run_binary(ctx, [](float p, float q) { return p - q; });
-    case Arithmetic::kMul:
-      return run_binary(ctx, [](float p, float q) { return p * q; });
-    case Arithmetic::kDiv:
-      return run_binary(ctx, [](float p, float q) { return p / q; });
-  }
-  return false;
+  return run_binary(ctx, op);
 }
 
 bool run_power(RunContext& ctx) {
+  if (ctx.dtype(0) != DType::kFloat || ctx.dtype(1) != DType::kFloat) return false;
+  const Dims shape = ctx.shape(0);
+  if (num_elements(ctx.shape(1)) == 1 && ctx.shape(1).size() <= shape.size() && *ctx.floats(1) == 2) {
+    const Layout layout = ctx.layout(0);
+    const float* x = ctx.floats(0, layout);
+    auto* y = reinterpret_cast<float*>(ctx.out_over(0, 0, DType::kFloat, shape, layout));
+    loops(plan(shape, layout, shape, layout, shape, layout), x, x, y, Arithmetic::kMul);
+    return true;
+  }
   return run_binary(ctx, [](float p, float q) { return power(p, q); });
 }
 
@@ -134,21 +133,21 @@ void arithmetic_gradient(GradientContext& ctx, Arithmetic op) {
   const bool product = op == Arithmetic::kMul;
   if (ctx.wants(0)) {
     Tensor da = dy;
-    if (product) da = with_operand(ctx, dy, layout, 1, [](float p, float q) { return p * q; });
-    if (op == Arithmetic::kDiv) da = with_operand(ctx, dy, layout, 1, [](float p, float q) { return p / q; });
+    if (product) da = with_operand(ctx, dy, layout, 1, Arithmetic::kMul);
+    if (op == Arithmetic::kDiv) da = with_operand(ctx, dy, layout, 1, Arithmetic::kDiv);
     set_summed(ctx, 0, da, layout);
   }
   if (!ctx.wants(1)) return;
   Tensor db = dy;
-  if (product) db = with_operand(ctx, dy, layout, 0, [](float p, float q) { return p * q; });
+  if (product) db = with_operand(ctx, dy, layout, 0, Arithmetic::kMul);
   if (op == Arithmetic::kDiv) {  // -dy a / b^2
     db = with_operand(ctx, dy, layout, 0, [](float p, float q) { return -(p * q); });
     db = with_operand(ctx, db, layout, 1, [](float p, float q) { return p / (q * q); });
   }
   if (op != Arithmetic::kSub) return set_summed(ctx, 1, db, layout);
   db = sum_to(db, ctx.in_shape(1), layout);
-  const Tensor minus = binary(db.reshaped({static_cast<std::int64_t>(db.size())}), Tensor::scalar(-1.0F),
-                              [](float p, float q) { return p * q; });
+  const Tensor minus =
+      binary(db.reshaped({static_cast<std::int64_t>(db.size())}), Tensor::scalar(-1.0F), Arithmetic::kMul);
   const bool same = dy.shape == ctx.in_shape(1);
   ctx.set(1, {minus.reshaped(ctx.in_shape(1)), same ? layout : Layout::kPlain});
 }

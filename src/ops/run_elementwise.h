@@ -1,6 +1,7 @@
 // run_elementwise: functions of elements in the engine, in whatever order the elements lie.
 #pragma once
 
+#include "compressor/kernels/arithmetic.h"
 #include "compressor/ops/run.h"
 
 namespace compressor::ops {
@@ -12,7 +13,7 @@ void activation_gradient(GradientContext& ctx, const Activation& f);
 /// Gives the entry of an operator that kernels know by name (see activation_of) its run rule and gradient.
 void add_activation_rules(Op& op);
 
-enum class Arithmetic : std::uint8_t { kAdd, kSub, kMul, kDiv };
+using kernels::Arithmetic;
 /// y = a op b, broadcast, float32.
 bool run_arithmetic(RunContext& ctx, Arithmetic op);
 /// Reads inputs 0 and 1 for products and quotients.

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "compressor/kernels/in_parallel.h"
 #include "ops/movement.h"
 #include "ops/real.h"
 
@@ -47,20 +48,18 @@ void look_up(const Table& t, const Ints& at, const std::byte* from, std::byte* t
   const T* x = reinterpret_cast<const T*>(from);
   T* y = reinterpret_cast<T*>(to);
   for (std::int64_t o = 0; o < t.outer; ++o) {
-#pragma omp parallel for schedule(static) if (t.count > kParallelWork)
-    for (std::int64_t i = 0; i < t.count; ++i) {
+    kernels::in_parallel(t.count > kParallelWork, t.count, [&](std::int64_t i) {
       y[o * t.count + i] = x[o * t.n + at[static_cast<std::size_t>(i)]];
-    }
+    });
   }
 }
 
 void copy_rows(const Table& t, const Ints& at, std::size_t row, const std::byte* from, std::byte* to) {
   const auto bytes = static_cast<std::int64_t>(row);
-#pragma omp parallel for schedule(static) if (t.outer * t.count * bytes > kParallelWork)
-  for (std::int64_t i = 0; i < t.outer * t.count; ++i) {
+  kernels::in_parallel(t.outer * t.count * bytes > kParallelWork, t.outer * t.count, [&](std::int64_t i) {
     const std::int64_t source = i / t.count * t.n + at[static_cast<std::size_t>(i % t.count)];
     std::memcpy(to + i * bytes, from + source * bytes, row);
-  }
+  });
 }
 
 /// Narrow rows: pieces of the indices have tables of their own, which are added up in order.
@@ -70,14 +69,13 @@ void add_pieces(const Table& t, const Ints& at, const float* dy, float* dx) {
   const std::int64_t most = std::max<std::int64_t>(1, t.count * t.inner / std::max(size, kLeast));
   const std::int64_t pieces = std::min<std::int64_t>(16, most);
   std::vector<double> sums(static_cast<std::size_t>(pieces * size));
-#pragma omp parallel for schedule(static) if (pieces > 1)
-  for (std::int64_t p = 0; p < pieces; ++p) {
+  kernels::in_parallel(pieces > 1, pieces, [&](std::int64_t p) {
     double* own = sums.data() + p * size;
     for (std::int64_t i = t.count * p / pieces; i < t.count * (p + 1) / pieces; ++i) {
       double* row = own + at[static_cast<std::size_t>(i)] * t.inner;
       for (std::int64_t j = 0; j < t.inner; ++j) row[j] += static_cast<double>(dy[i * t.inner + j]);
     }
-  }
+  });
   for (std::int64_t k = 0; k < size; ++k) {
     double sum = 0;
     for (std::int64_t p = 0; p < pieces; ++p) sum += sums[static_cast<std::size_t>(p * size + k)];

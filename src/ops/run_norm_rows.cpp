@@ -4,6 +4,7 @@
 // mean the second term is not there. Ba et al. 2016, 1607.06450; Zhang and Sennrich 2019, 1910.07467.
 #include <algorithm>
 
+#include "compressor/kernels/in_parallel.h"
 #include "compressor/kernels/normalize.h"
 #include "ops/run_norm.h"
 
@@ -124,11 +125,10 @@ bool run_skip_norm(RunContext& ctx, bool centred) {
   const float* beta = centred && ctx.has(3) ? ctx.floats(3) : nullptr;
   const kernels::Buffer sum(num_elements(shape) * sizeof(float));
   auto* s = sum.as<float>();
-#pragma omp parallel for schedule(static) if (rows.rows * n > (1 << 15))
-  for (std::int64_t r = 0; r < rows.rows; ++r) {
+  kernels::in_parallel(rows.rows * n > (1 << 15), rows.rows, [&](std::int64_t r) {
     for (std::int64_t i = r * n; i < (r + 1) * n; ++i) s[i] = x[i] + skip[i];
     for (std::int64_t i = 0; bias && i < n; ++i) s[r * n + i] += bias[i];
-  }
+  });
   const Moments moments(rows.rows);
   kernels::row_moments(rows, s, moments.mean.as<float>(), moments.inverse.as<float>());
   if (ctx.wants(1)) ctx.set(1, as_tensor(moments.mean, reduced_from(shape, axis)));

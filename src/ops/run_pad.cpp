@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "compressor/kernels/in_parallel.h"
 #include "compressor/kernels/strided.h"
 #include "ops/axis_back.h"
 #include "ops/padding.h"
@@ -49,8 +50,7 @@ void look_up(const Dims& x, const Dims& y, const std::vector<Ints>& from, Layout
   const auto rows = static_cast<std::int64_t>(num_elements(y)) / n;
   const T* a = reinterpret_cast<const T*>(in);
   T* b = reinterpret_cast<T*>(out);
-#pragma omp parallel for schedule(static) if (rows * n > (1 << 15))
-  for (std::int64_t r = 0; r < rows; ++r) {
+  kernels::in_parallel(rows * n > (1 << 15), rows, [&](std::int64_t r) {
     std::int64_t rest = r;
     std::int64_t at = 0;
     for (std::size_t k = order.size() - 1; k-- > 0;) {
@@ -59,7 +59,7 @@ void look_up(const Dims& x, const Dims& y, const std::vector<Ints>& from, Layout
       rest /= y[axis];
     }
     for (std::int64_t i = 0; i < n; ++i) b[r * n + i] = a[at + from[last][static_cast<std::size_t>(i)]];
-  }
+  });
 }
 
 bool run_mirrored(RunContext& ctx, const std::string& mode) {

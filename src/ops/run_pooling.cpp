@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "compressor/kernels/in_parallel.h"
 #include "compressor/kernels/pooling.h"
 #include "ops/window.h"
 
@@ -49,11 +50,10 @@ void spread(GradientContext& ctx, const float* dy, std::int64_t places) {
   const std::int64_t c = ctx.in_shape(0)[1];
   float* dx = ctx.grad_in(0, Layout::kChannelsLast);
   const float by = 1.0F / static_cast<float>(places);
-#pragma omp parallel for schedule(static) if (n * places * c > (1 << 15))
-  for (std::int64_t p = 0; p < n * places; ++p) {
+  kernels::in_parallel(n * places * c > (1 << 15), n * places, [&](std::int64_t p) {
     const float* from = dy + p / places * c;
     for (std::int64_t i = 0; i < c; ++i) dx[p * c + i] = from[i] * by;
-  }
+  });
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <exception>
 
+#include "compressor/kernels/in_parallel.h"
 #include "compressor/kernels/product.h"
 #include "ops/elements.h"
 #include "ops/run_elementwise.h"
@@ -83,8 +84,7 @@ void multiply(const ProductShape& shape, const float* a, const std::vector<std::
   CHECK(product, "no product for these sizes");
   const auto count = static_cast<std::int64_t>(at_a.size());
   std::exception_ptr error;
-#pragma omp parallel for schedule(static) if (count > 1)
-  for (std::int64_t i = 0; i < count; ++i) {
+  kernels::in_parallel(count > 1, count, [&](std::int64_t i) {
     const auto k = static_cast<std::size_t>(i);
     try {
       product->run(a + at_a[k] * shape.m * shape.k, b + at_b[k] * shape.k * shape.n, nullptr,
@@ -93,7 +93,7 @@ void multiply(const ProductShape& shape, const float* a, const std::vector<std::
 #pragma omp critical(compressor_multiply)
       error = std::current_exception();
     }
-  }
+  });
   if (error) std::rethrow_exception(error);
 }
 
@@ -112,8 +112,10 @@ Tensor float_tensor(Dims shape, const kernels::Buffer& buffer) {
 }
 
 void add_into(float* y, const float* z, std::int64_t n) {
-#pragma omp parallel for simd schedule(static) if (n > (1 << 15))
-  for (std::int64_t i = 0; i < n; ++i) y[i] += z[i];
+  constexpr std::int64_t kPiece = 1 << 14;
+  kernels::in_parallel(n > 2 * kPiece, (n + kPiece - 1) / kPiece, [&](std::int64_t p) {
+    for (std::int64_t i = p * kPiece; i < std::min(n, (p + 1) * kPiece); ++i) y[i] += z[i];
+  });
 }
 
 }  // namespace

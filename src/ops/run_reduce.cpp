@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "compressor/kernels/functions.h"
+#include "compressor/kernels/in_parallel.h"
 #include "compressor/kernels/strided.h"
 #include "ops/binary_loops.h"
 
@@ -184,10 +185,9 @@ bool run_extreme(RunContext& ctx, const std::vector<bool>& gone, const Dims& sha
   const auto rows = static_cast<std::int64_t>(num_elements(shape));
   const float* x = ctx.floats(0);
   float* y = ctx.out_floats(0, shape);
-#pragma omp parallel for schedule(static) if (rows * n > (1 << 15))
-  for (std::int64_t i = 0; i < rows; ++i) {
+  kernels::in_parallel(rows * n > (1 << 15), rows, [&](std::int64_t i) {
     y[i] = max ? kernels::largest(x + i * n, n) : kernels::smallest(x + i * n, n);
-  }
+  });
   return true;
 }
 

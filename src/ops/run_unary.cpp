@@ -5,23 +5,33 @@
 #include <numbers>
 
 #include "compressor/kernels/functions.h"
+#include "compressor/kernels/in_parallel.h"
 
 namespace compressor::ops {
 namespace {
 
-constexpr std::int64_t kParallelFrom = 1 << 13;
+constexpr std::int64_t kPiece = 1 << 12;
+
+/// body(first, last) for pieces of [0, n).
+template <class Body>
+void each_piece(std::int64_t n, const Body& body) {
+  kernels::in_parallel(n > 2 * kPiece, (n + kPiece - 1) / kPiece,
+                       [&](std::int64_t p) { body(p * kPiece, std::min(n, (p + 1) * kPiece)); });
+}
 
 template <auto kFunction>
 void forward(const float* x, float* y, std::int64_t n) {
-#pragma omp parallel for simd schedule(static) if (n > kParallelFrom)
-  for (std::int64_t i = 0; i < n; ++i) y[i] = kFunction(x[i]);
+  each_piece(n, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) y[i] = kFunction(x[i]);
+  });
 }
 
 /// `v` is x or y, whichever the slope is told from.
 template <auto kSlope>
 void backward(const float* v, const float* dy, float* dx, std::int64_t n) {
-#pragma omp parallel for simd schedule(static) if (n > kParallelFrom)
-  for (std::int64_t i = 0; i < n; ++i) dx[i] = dy[i] * kSlope(v[i]);
+  each_piece(n, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) dx[i] = dy[i] * kSlope(v[i]);
+  });
 }
 
 struct Rule {

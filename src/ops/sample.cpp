@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "compressor/kernels/in_parallel.h"
 #include "ops/real.h"
 
 namespace compressor::ops {
@@ -153,8 +154,7 @@ void sample(const Tensor& input, const Tensor& grid, const Sampling& s, Result<T
       add_place(axes, lengths, 0, 1, taps);
       taps.start.push_back(taps.offsets.size());
     }
-#pragma omp parallel for schedule(static) if (channels * count > kParallelWork)
-    for (std::int64_t c = 0; c < channels; ++c) {
+    kernels::in_parallel(channels * count > kParallelWork, channels, [&](std::int64_t c) {
       const T* from = x.data() + (image * channels + c) * plane;
       T* to = y.data() + (image * channels + c) * count;
       for (std::int64_t o = 0; o < count; ++o) {
@@ -165,7 +165,7 @@ void sample(const Tensor& input, const Tensor& grid, const Sampling& s, Result<T
         }
         to[o] = static_cast<T>(sum);
       }
-    }
+    });
   }
 }
 

@@ -74,7 +74,10 @@ void reorder(const memory::desc& from, const void* in, const memory::desc& to, v
 class Direct final : public Convolution {
  public:
   Direct(const ConvShape& shape, const Activation& f, bool sums, bool bias)
-      : sizes_(shape), pd_(describe(sizes_, attributes(sums, f), bias)), primitive_(pd_), bias_(bias) {}
+      : sizes_(shape),
+        pd_(describe(sizes_, attributes(sums, f), bias)),
+        runner_(Forward(pd_), arguments(pd_, bias), pd_.scratchpad_desc()),
+        bias_(bias) {}
 
   Buffer pack(const std::byte* w) const override {
     Buffer packed(pd_.weights_desc().get_size());
@@ -83,18 +86,21 @@ class Direct final : public Convolution {
   }
 
   void forward(const float* x, const Buffer& packed, const float* b, float* y) const override {
-    std::unordered_map<int, memory> arguments{
-        {DNNL_ARG_SRC, memory_over(pd_.src_desc(), x)},
-        {DNNL_ARG_WEIGHTS, memory_over(pd_.weights_desc(), packed.data())},
-        {DNNL_ARG_DST, memory_over(pd_.dst_desc(), y)}};
-    if (bias_) arguments.insert({DNNL_ARG_BIAS, memory_over(pd_.bias_desc(), b)});
-    onednn::execute(primitive_, pd_.scratchpad_desc(), std::move(arguments));
+    if (bias_) return runner_.run({x, packed.data(), y, b});
+    runner_.run({x, packed.data(), y});
   }
 
  private:
+  static std::vector<onednn::Runner::Argument> arguments(const Forward::primitive_desc& pd, bool bias) {
+    std::vector<onednn::Runner::Argument> list{
+        {DNNL_ARG_SRC, pd.src_desc()}, {DNNL_ARG_WEIGHTS, pd.weights_desc()}, {DNNL_ARG_DST, pd.dst_desc()}};
+    if (bias) list.push_back({DNNL_ARG_BIAS, pd.bias_desc()});
+    return list;
+  }
+
   Sizes sizes_;
   Forward::primitive_desc pd_;
-  Forward primitive_;
+  onednn::Runner runner_;
   bool bias_;
 };
 
@@ -121,17 +127,21 @@ struct KeyHash {
 
 class ByData final : public Convolution {
  public:
-  explicit ByData(const ConvShape& shape) : sizes_(shape), pd_(describe(sizes_)), primitive_(pd_) {}
+  explicit ByData(const ConvShape& shape)
+      : sizes_(shape),
+        pd_(describe(sizes_)),
+        runner_(Backward(pd_),
+                {{DNNL_ARG_DIFF_DST, pd_.diff_dst_desc()},
+                 {DNNL_ARG_WEIGHTS, pd_.weights_desc()},
+                 {DNNL_ARG_DIFF_SRC, pd_.diff_src_desc()}},
+                pd_.scratchpad_desc()) {}
   Buffer pack(const std::byte* w) const override {
     Buffer packed(pd_.weights_desc().get_size());
     reorder(sizes_.w(sizes_.plain), w, pd_.weights_desc(), packed.data());
     return packed;
   }
   void forward(const float* dy, const Buffer& packed, const float* /*b*/, float* dx) const override {
-    onednn::execute(primitive_, pd_.scratchpad_desc(),
-                    {{DNNL_ARG_DIFF_DST, memory_over(pd_.diff_dst_desc(), dy)},
-                     {DNNL_ARG_WEIGHTS, memory_over(pd_.weights_desc(), packed.data())},
-                     {DNNL_ARG_DIFF_SRC, memory_over(pd_.diff_src_desc(), dx)}});
+    runner_.run({dy, packed.data(), dx});
   }
 
  private:
@@ -153,26 +163,35 @@ class ByData final : public Convolution {
   }
   Sizes sizes_;
   Backward::primitive_desc pd_;
-  Backward primitive_;
+  onednn::Runner runner_;
 };
 
 class ByWeights {
  public:
   ByWeights(const ConvShape& shape, bool bias)
-      : sizes_(shape), bias_(bias), pd_(describe(sizes_, bias)), primitive_(pd_) {}
+      : sizes_(shape),
+        bias_(bias),
+        pd_(describe(sizes_, bias)),
+        runner_(Backward(pd_), arguments(pd_, bias), pd_.scratchpad_desc()) {}
   void run(const float* x, const float* dy, float* dw, float* db) const {
     const Buffer packed(pd_.diff_weights_desc().get_size());
-    std::unordered_map<int, memory> arguments{
-        {DNNL_ARG_SRC, memory_over(pd_.src_desc(), x)},
-        {DNNL_ARG_DIFF_DST, memory_over(pd_.diff_dst_desc(), dy)},
-        {DNNL_ARG_DIFF_WEIGHTS, memory_over(pd_.diff_weights_desc(), packed.data())}};
-    if (bias_) arguments.insert({DNNL_ARG_DIFF_BIAS, memory_over(pd_.diff_bias_desc(), db)});
-    onednn::execute(primitive_, pd_.scratchpad_desc(), std::move(arguments));
+    if (bias_) {
+      runner_.run({x, dy, packed.data(), db});
+    } else {
+      runner_.run({x, dy, packed.data()});
+    }
     reorder(pd_.diff_weights_desc(), packed.data(), sizes_.w(sizes_.plain), dw);
   }
 
  private:
   using Backward = dnnl::convolution_backward_weights;
+  static std::vector<onednn::Runner::Argument> arguments(const Backward::primitive_desc& pd, bool bias) {
+    std::vector<onednn::Runner::Argument> list{{DNNL_ARG_SRC, pd.src_desc()},
+                                               {DNNL_ARG_DIFF_DST, pd.diff_dst_desc()},
+                                               {DNNL_ARG_DIFF_WEIGHTS, pd.diff_weights_desc()}};
+    if (bias) list.push_back({DNNL_ARG_DIFF_BIAS, pd.diff_bias_desc()});
+    return list;
+  }
   static Backward::primitive_desc describe(const Sizes& s, bool bias) {
     const auto direct = dnnl::algorithm::convolution_direct;
     const memory::desc w = s.w(memory::format_tag::any);
@@ -189,7 +208,7 @@ class ByWeights {
   Sizes sizes_;
   bool bias_;
   Backward::primitive_desc pd_;
-  Backward primitive_;
+  onednn::Runner runner_;
 };
 
 }  // namespace

@@ -3,7 +3,14 @@
 
 #include <omp.h>
 
+#include "compressor/base/error.h"
+
 namespace compressor::kernels::onednn {
+namespace {
+
+constexpr std::size_t kKeptScratch = 1 << 14;  ///< bytes
+
+}  // namespace
 
 const dnnl::engine& cpu() {
   static const dnnl::engine* const engine = new dnnl::engine(dnnl::engine::kind::cpu, 0);
@@ -73,15 +80,54 @@ dnnl::primitive_attr attributes(bool sums, const Activation& f) {
   return attr;
 }
 
-void execute(const dnnl::primitive& primitive, const dnnl::memory::desc& scratchpad,
-             std::unordered_map<int, dnnl::memory> arguments) {
-  Buffer scratch;
-  if (scratchpad.get_size() > 0) {
-    scratch = Buffer(scratchpad.get_size());
-    arguments.insert({DNNL_ARG_SCRATCHPAD, memory_over(scratchpad, scratch.data())});
+Runner::Runner(dnnl::primitive primitive, std::vector<Argument> arguments,
+               const dnnl::memory::desc& scratchpad)
+    : primitive_(std::move(primitive)), arguments_(std::move(arguments)), scratch_(scratchpad.get_size()) {
+  if (scratch_ > 0) arguments_.push_back({DNNL_ARG_SCRATCHPAD, scratchpad});
+}
+
+std::unique_ptr<Runner::Call> Runner::take() const {
+  {
+    const std::lock_guard lock(guard_);
+    if (!idle_.empty()) {
+      auto call = std::move(idle_.back());
+      idle_.pop_back();
+      return call;
+    }
   }
-  primitive.execute(stream(), arguments);
+  auto call = std::make_unique<Call>();
+  for (const Argument& argument : arguments_) {
+    call->memories.push_back(memory_over(argument.desc, DNNL_MEMORY_NONE));
+    call->list.push_back({argument.name, call->memories.back().get()});
+  }
+  call->data.resize(arguments_.size());
+  return call;
+}
+
+void Runner::run(std::initializer_list<const void*> data) const {
+  CHECK(data.size() + (scratch_ > 0 ? 1 : 0) == arguments_.size());
+  auto call = take();
+  const auto point = [&](std::size_t i, const void* to) {
+    // What stays where it was, as weights do, is not told again: oneDNN looks at all of it for padding then.
+    if (call->data[i] == to) return;
+    call->data[i] = to;
+    call->memories[i].set_data_handle(
+        const_cast<void*>(to));  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+  };
+  std::size_t i = 0;
+  for (const void* p : data) point(i++, p);
+  if (scratch_ > 0) {
+    if (!call->scratch) call->scratch = Buffer(scratch_);
+    point(i, call->scratch.data());
+  }
+  dnnl::error::wrap_c_api(dnnl_primitive_execute(primitive_.get(), stream().get(),
+                                                 static_cast<int>(call->list.size()), call->list.data()),
+                          "could not execute a primitive");
   stream().wait();
+  // A large scratchpad is for whoever comes next.
+  if (scratch_ > kKeptScratch) call->scratch = {};
+  const std::lock_guard lock(guard_);
+  idle_.push_back(std::move(call));
 }
 
 OneThread::OneThread() : before_(omp_get_max_threads()) {

@@ -2,10 +2,13 @@
 // Only this folder sees oneDNN; what differs between its versions 2 and 3 is decided here.
 #pragma once
 
+#include <initializer_list>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <unordered_map>
+#include <vector>
 
 #include "compressor/kernels/activation.h"
 #include "compressor/kernels/memory.h"
@@ -27,9 +30,33 @@ bool append(dnnl::post_ops& ops, const Activation& f);
 /// Attributes with scratchpads from our heap, and the post-operations sum (where asked for) and f.
 dnnl::primitive_attr attributes(bool sums, const Activation& f);
 
-/// Runs a primitive with memory for its scratchpad.
-void execute(const dnnl::primitive& primitive, const dnnl::memory::desc& scratchpad,
-             std::unordered_map<int, dnnl::memory> arguments);
+/// A primitive and what it is told each time: the memories of its arguments, made once for each thread that
+/// runs it at a time (making them costs more than a small primitive's arithmetic), and its scratchpad.
+class Runner {
+ public:
+  struct Argument {
+    int name = 0;  ///< DNNL_ARG_...
+    dnnl::memory::desc desc;
+  };
+  Runner(dnnl::primitive primitive, std::vector<Argument> arguments, const dnnl::memory::desc& scratchpad);
+  /// `data` in the order of the arguments. oneDNN never writes through a source.
+  void run(std::initializer_list<const void*> data) const;
+
+ private:
+  struct Call {
+    std::vector<dnnl::memory> memories;
+    std::vector<dnnl_exec_arg_t> list;
+    std::vector<const void*> data;
+    Buffer scratch;
+  };
+  std::unique_ptr<Call> take() const;
+
+  dnnl::primitive primitive_;
+  std::vector<Argument> arguments_;
+  std::size_t scratch_ = 0;
+  mutable std::mutex guard_;
+  mutable std::vector<std::unique_ptr<Call>> idle_;
+};
 
 /// Primitives are made for the number of threads of the moment; inside here that is one.
 class OneThread {

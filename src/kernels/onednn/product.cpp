@@ -34,7 +34,12 @@ struct Tile {
                        : memory::desc()),
         pd(describe(any ? memory::desc({whole.k, n}, memory::data_type::f32, memory::format_tag::any) : b,
                     f)),
-        primitive(pd) {}
+        has_bias(bias) {
+    std::vector<onednn::Runner::Argument> list{
+        {DNNL_ARG_SRC, a}, {DNNL_ARG_WEIGHTS, pd.weights_desc()}, {DNNL_ARG_DST, y}};
+    if (bias) list.push_back({DNNL_ARG_BIAS, bias_desc});
+    runner = std::make_unique<onednn::Runner>(Primitive(pd), std::move(list), pd.scratchpad_desc());
+  }
   Primitive::primitive_desc describe(const memory::desc& b_desc, const Activation& f) const {
     const dnnl::primitive_attr attr = onednn::attributes(false, f);
 #if DNNL_VERSION_MAJOR >= 3
@@ -44,15 +49,13 @@ struct Tile {
 #endif
   }
   void run(const float* at_a, const void* at_b, const float* bias, float* at_y) const {
-    std::unordered_map<int, memory> arguments{{DNNL_ARG_SRC, memory_over(a, at_a)},
-                                              {DNNL_ARG_WEIGHTS, memory_over(pd.weights_desc(), at_b)},
-                                              {DNNL_ARG_DST, memory_over(y, at_y)}};
-    if (bias) arguments.insert({DNNL_ARG_BIAS, memory_over(bias_desc, bias)});
-    onednn::execute(primitive, pd.scratchpad_desc(), std::move(arguments));
+    if (has_bias) return runner->run({at_a, at_b, at_y, bias});
+    runner->run({at_a, at_b, at_y});
   }
   memory::desc a, b, y, bias_desc;
   Primitive::primitive_desc pd;
-  Primitive primitive;
+  std::unique_ptr<onednn::Runner> runner;
+  bool has_bias;
 };
 
 class Tiled final : public Product {
@@ -110,14 +113,20 @@ class Tiled final : public Product {
   template <class Body>
   void each(const Body& body) const {
     std::exception_ptr error;
-#pragma omp parallel for schedule(dynamic) if (count_ > 1)
-    for (std::int64_t t = 0; t < count_; ++t) {
+    const auto tile = [&](std::int64_t t) {
       try {
         body(t);
       } catch (...) {
 #pragma omp critical(compressor_product)
         error = std::current_exception();
       }
+    };
+    // A region of one thread costs as much as a small product.
+    if (count_ == 1 || omp_get_max_threads() == 1 || omp_in_parallel() != 0) {
+      for (std::int64_t t = 0; t < count_; ++t) tile(t);
+    } else {
+#pragma omp parallel for schedule(dynamic)
+      for (std::int64_t t = 0; t < count_; ++t) tile(t);
     }
     if (error) std::rethrow_exception(error);
   }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compressor/kernels/in_parallel.h"
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
 #include "ops/real.h"
@@ -137,8 +138,7 @@ void compute(ComputeContext& ctx) {
         if (ctx.node().output(i) != nullptr) ctx.set(i, ctx.in(i % 2 == 1 ? 3 : 4));
       }
     }
-#pragma omp parallel for schedule(static) if (size > kParallelWork)
-    for (std::int64_t i = 0; i < n * c; ++i) {
+    kernels::in_parallel(size > kParallelWork, n * c, [&](std::int64_t i) {
       const auto j = static_cast<std::size_t>(i % c);
       const auto mean = static_cast<T>(s.mean[j]);
       const auto factor = static_cast<T>(scale[j] / std::sqrt(s.variance[j] + epsilon));
@@ -146,7 +146,7 @@ void compute(ComputeContext& ctx) {
       const T* from = x.data() + i * inner;
       T* to = y.data() + i * inner;
       for (std::int64_t k = 0; k < inner; ++k) to[k] = (from[k] - mean) * factor + shift;
-    }
+    });
     ctx.set(0, y.finish());
   });
 }

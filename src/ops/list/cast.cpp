@@ -1,6 +1,7 @@
 // cast: Cast and CastLike, between all numeric types; integers wrap, floats are rounded or truncated.
 #include <charconv>
 
+#include "compressor/kernels/convert.h"
 #include "ops/movement.h"
 #include "ops/run_movement.h"
 
@@ -78,11 +79,21 @@ void channels(ChannelContext& ctx) {
   ctx.pass_all(0, 0);
 }
 
-/// The same type: the same value, in whatever order it lies.
+/// The same type: the same value; the types met most: one loop. Both in whatever order the elements lie.
 bool run(RunContext& ctx, DType type) {
-  if (ctx.value(0).kind != RunValue::Kind::kTensor || ctx.dtype(0) != type) return false;
-  ctx.set(0, ctx.value(0));
-  return true;
+  if (ctx.value(0).kind != RunValue::Kind::kTensor) return false;
+  if (ctx.dtype(0) == type) {
+    ctx.set(0, ctx.value(0));
+    return true;
+  }
+  if (ctx.portable() || ctx.dtype(0) == DType::kString) return false;
+  const Layout layout = ctx.layout(0);
+  const Tensor& x = ctx.in(0, layout);
+  const auto n = static_cast<std::int64_t>(x.size());
+  if (!kernels::convert(x.dtype, nullptr, type, nullptr, 0)) return false;
+  const Dims shape = x.shape;
+  const BytesView from = x.bytes.view();
+  return kernels::convert(x.dtype, from.data(), type, ctx.out(0, type, shape, layout), n);
 }
 
 /// Gradients are float32, whatever the type of their value; whole numbers have none.

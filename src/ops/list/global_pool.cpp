@@ -1,6 +1,7 @@
 // GlobalAveragePool, GlobalMaxPool, GlobalLpPool: one number a channel.
 #include <algorithm>
 
+#include "compressor/kernels/in_parallel.h"
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
 #include "ops/real.h"
@@ -54,8 +55,8 @@ void compute(ComputeContext& ctx) {
     const std::int64_t planes = y.size();
     const std::int64_t n = planes > 0 ? static_cast<std::int64_t>(x.size()) / planes : 0;
     if (n == 0 && planes > 0) ctx.fail("input {} has nothing to pool", to_string(input.shape));
-#pragma omp parallel for schedule(static) if (planes * n > kParallelWork)
-    for (std::int64_t i = 0; i < planes; ++i) y[i] = pooled(op, p, x.data() + i * n, n);
+    kernels::in_parallel(planes * n > kParallelWork, planes,
+                         [&](std::int64_t i) { y[i] = pooled(op, p, x.data() + i * n, n); });
     ctx.set(0, y.finish());
   });
 }

@@ -1,6 +1,7 @@
 // LRN: divides by the energy of neighbouring channels.
 #include <algorithm>
 
+#include "compressor/kernels/in_parallel.h"
 #include "compressor/ops/channels.h"
 #include "compressor/ops/run.h"
 #include "ops/expect.h"
@@ -50,8 +51,7 @@ void compute(ComputeContext& ctx) {
     const std::int64_t planes = input.shape[0] * channels;
     const std::int64_t plane = y.size() / planes;
     const auto share = static_cast<T>(alpha / static_cast<double>(size));
-#pragma omp parallel for schedule(static) if (y.size() * size > kParallelWork)
-    for (std::int64_t p = 0; p < planes; ++p) {
+    kernels::in_parallel(y.size() * size > kParallelWork, planes, [&](std::int64_t p) {
       const std::int64_t c = p % channels;
       const std::int64_t first = std::max<std::int64_t>(0, c - (size - 1) / 2);
       const std::int64_t last = std::min(channels - 1, c + size / 2);
@@ -64,7 +64,7 @@ void compute(ComputeContext& ctx) {
       for (std::int64_t i = 0; i < plane; ++i) {
         to[i] = from[i] * inverse_power(static_cast<T>(bias) + share * to[i], beta);
       }
-    }
+    });
     ctx.set(0, y.finish());
   });
 }
@@ -86,8 +86,7 @@ void gradient(GradientContext& ctx) {
   const float* x = ctx.in_floats(0, layout);
   const float* dy = ctx.grad(0, layout);
   float* dx = ctx.grad_in(0, layout);
-#pragma omp parallel for schedule(static) if (rows * channels * size > kParallelWork)
-  for (std::int64_t r = 0; r < rows; ++r) {
+  kernels::in_parallel(rows * channels * size > kParallelWork, rows, [&](std::int64_t r) {
     const float* from = x + r * channels;
     const float* d = dy + r * channels;
     std::vector<float> pull(static_cast<std::size_t>(channels));
@@ -108,7 +107,7 @@ void gradient(GradientContext& ctx) {
         sum += pull[static_cast<std::size_t>(c)];
       dx[r * channels + j] -= 2 * share * static_cast<float>(beta) * from[j] * sum;
     }
-  }
+  });
 }
 
 /// Channels-last: the neighbours of a channel lie beside it.

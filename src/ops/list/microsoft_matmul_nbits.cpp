@@ -4,6 +4,7 @@
 // block; zero points may be packed as the codes are, each row to whole bytes.
 #include <algorithm>
 
+#include "compressor/kernels/in_parallel.h"
 #include "ops/expect.h"
 #include "ops/product.h"
 #include "ops/real.h"
@@ -135,8 +136,7 @@ void compute(ComputeContext& ctx) {
   }
   constexpr std::int64_t kColumns = 32;
   const std::int64_t strips = (n + kColumns - 1) / kColumns;
-#pragma omp parallel for schedule(static) if (n * k > kParallelWork)
-  for (std::int64_t strip = 0; strip < strips; ++strip) {
+  kernels::in_parallel(n * k > kParallelWork, strips, [&](std::int64_t strip) {
     const std::int64_t first = strip * kColumns;
     const std::int64_t columns = std::min(kColumns, n - first);
     std::vector<float> decoded(static_cast<std::size_t>(columns * k));
@@ -146,7 +146,7 @@ void compute(ComputeContext& ctx) {
       std::copy_n(bias.data() + first, columns, y.data() + i * n + first);
     }
     add_product(m, columns, k, rows.data(), k, w.data(), columns, y.data() + first, n);
-  }
+  });
   ctx.set(0, y.finish());
 }
 

@@ -1,13 +1,16 @@
 // scatter_nd: ScatterND, slices of a tensor replaced or combined at the places that indices name.
 #include <algorithm>
+#include <cstring>
 
 #include "ops/movement.h"
+#include "ops/run_movement.h"
 
 namespace compressor::ops {
 namespace {
 
 /// Offset of the slice that each index tuple names, in elements.
-Ints offsets_of(const ComputeContext& ctx, const Dims& shape, const Tensor& indices) {
+template <class Context>
+Ints offsets_of(const Context& ctx, const Dims& shape, const Tensor& indices) {
   if (indices.rank() == 0) ctx.fail("indices are a scalar");
   const std::int64_t depth = indices.shape.back();
   if (depth > static_cast<std::int64_t>(shape.size())) {
@@ -67,6 +70,29 @@ void compute(ComputeContext& ctx) {
   });
 }
 
+/// Slices replaced in place where nobody else reads the tensor.
+bool run(RunContext& ctx) {
+  if (ctx.portable() || ctx.training() || !can_move(ctx, 0) || !can_move(ctx, 2)) return false;
+  if (ctx.node().string_or("reduction", "none") != "none" || ctx.dtype(0) != ctx.dtype(2)) return false;
+  const Tensor& indices = ctx.in(1);
+  const Dims shape = ctx.shape(0);
+  const Ints offsets = offsets_of(ctx, shape, indices);
+  const auto depth = static_cast<std::ptrdiff_t>(indices.shape.back());
+  const std::uint64_t slice = num_elements({shape.begin() + depth, shape.end()});
+  if (ctx.value(2).tensor.size() != offsets.size() * slice) return false;
+  const auto* news = ctx.in(2).bytes.view().data();
+  const auto* base = ctx.in(0).bytes.view().data();
+  const std::size_t size = ctx.in(0).bytes.size();
+  const auto element = static_cast<std::size_t>(bits(ctx.dtype(2))) / 8;
+  std::byte* y = ctx.out_over(0, 0, ctx.dtype(2), shape, Layout::kPlain);
+  if (y != base) std::memcpy(y, base, size);
+  for (std::size_t i = 0; i < offsets.size(); ++i) {
+    std::memcpy(y + static_cast<std::size_t>(offsets[i]) * element, news + i * slice * element,
+                slice * element);
+  }
+  return true;
+}
+
 void infer(InferContext& ctx) {
   infer_same(ctx);
   if (ctx.node().string_or("reduction", "none") != "none") return;
@@ -103,7 +129,12 @@ void channels(ChannelContext& ctx) {
 }  // namespace
 
 void register_scatter_nd(OpTable& table) {
-  table.add({.type = "ScatterND", .since = 11, .infer = infer, .compute = compute, .channels = channels});
+  table.add({.type = "ScatterND",
+             .since = 11,
+             .infer = infer,
+             .compute = compute,
+             .channels = channels,
+             .run = run});
 }
 
 }  // namespace compressor::ops

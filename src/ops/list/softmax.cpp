@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "compressor/kernels/in_parallel.h"
 #include "compressor/ops/channels.h"
 #include "ops/expect.h"
 #include "ops/real.h"
@@ -98,10 +99,9 @@ void compute(ComputeContext& ctx) {
     const Elements<T> x(input);
     Result<T> y(input.dtype, shape);
     const std::int64_t inner = y.size() / (outer * n);
-#pragma omp parallel for schedule(static) if (y.size() > kParallelWork)
-    for (std::int64_t o = 0; o < outer; ++o) {
+    kernels::in_parallel(y.size() > kParallelWork, outer, [&](std::int64_t o) {
       normalise(kind, x.data() + o * n * inner, y.data() + o * n * inner, n, inner);
-    }
+    });
     ctx.set(0, y.finish());
   });
 }

@@ -88,8 +88,7 @@ Cost cost(const CostContext& ctx) {
 }
 
 /// y = f(f(a, b), c) ..., float32; of more than two inputs only where all are of one shape.
-template <class F>
-bool run_fold(RunContext& ctx, F f) {
+bool run_fold(RunContext& ctx, Arithmetic f) {
   const std::size_t n = ctx.num_inputs();
   for (std::size_t i = 0; i < n; ++i) {
     if (ctx.dtype(i) != DType::kFloat) return false;
@@ -101,22 +100,17 @@ bool run_fold(RunContext& ctx, F f) {
   }
   if (n == 2) return run_binary(ctx, f);
   const Layout layout = ctx.layout(0);
-  const auto size = static_cast<std::int64_t>(num_elements(ctx.shape(0)));
-  const float* a = ctx.floats(0, layout);
-  std::vector<const float*> others;
-  for (std::size_t i = 1; i < n; ++i) others.push_back(ctx.floats(i, layout));
+  const Loops l = plan(ctx.shape(0), layout, ctx.shape(0), layout, ctx.shape(0), layout);
+  std::vector<const float*> inputs;
+  for (std::size_t i = 0; i < n; ++i) inputs.push_back(ctx.floats(i, layout));
   float* y = ctx.out_floats(0, Dims(ctx.shape(0)), layout);
-#pragma omp parallel for schedule(static) if (size > kElementsInParallel)
-  for (std::int64_t i = 0; i < size; ++i) {
-    float v = a[i];
-    for (const float* b : others) v = f(v, b[i]);
-    y[i] = v;
-  }
+  loops(l, inputs[0], inputs[1], y, f);
+  for (std::size_t i = 2; i < n; ++i) loops(l, y, inputs[i], y, f);
   return true;
 }
 
 bool run_sum(RunContext& ctx) {
-  return run_fold(ctx, [](float a, float b) { return a + b; });
+  return run_fold(ctx, Arithmetic::kAdd);
 }
 
 /// Every input has its share of dy.
@@ -126,9 +120,7 @@ void sum_gradient(GradientContext& ctx, float share) {
   if (share != 1) {
     const Dims shape = d.shape;
     const auto n = static_cast<std::int64_t>(d.size());
-    d = binary(d.reshaped({n}), Tensor::scalar(share), [](float a, float b) {
-          return a * b;
-        }).reshaped(shape);
+    d = binary(d.reshaped({n}), Tensor::scalar(share), Arithmetic::kMul).reshaped(shape);
   }
   for (std::size_t i = 0; i < ctx.num_inputs(); ++i) {
     if (ctx.wants(i)) set_summed(ctx, i, d, layout);
@@ -185,13 +177,11 @@ void register_variadic(OpTable& table) {
   add(
       "Max", infer_extreme<1>,
       [](ComputeContext& ctx) { fold(ctx, [](auto a, auto b) { return larger(a, b); }); },
-      [](RunContext& ctx) { return run_fold(ctx, [](float a, float b) { return larger(a, b); }); },
-      extreme_gradient, all);
+      [](RunContext& ctx) { return run_fold(ctx, Arithmetic::kMax); }, extreme_gradient, all);
   add(
       "Min", infer_extreme<-1>,
       [](ComputeContext& ctx) { fold(ctx, [](auto a, auto b) { return smaller(a, b); }); },
-      [](RunContext& ctx) { return run_fold(ctx, [](float a, float b) { return smaller(a, b); }); },
-      extreme_gradient, all);
+      [](RunContext& ctx) { return run_fold(ctx, Arithmetic::kMin); }, extreme_gradient, all);
 }
 
 }  // namespace compressor::ops
