@@ -152,6 +152,7 @@ class Fuser {
     p_.values.push_back(nullptr);
     p_.constants.push_back(std::move(held));
     p_.is_constant.push_back(true);
+    p_.only_shapes.push_back(false);
     p_.tapped.push_back(false);
     p_.wants_gradient.push_back(false);
     readers_.emplace_back();

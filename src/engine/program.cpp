@@ -64,6 +64,7 @@ class Compiler {
     program_->values.push_back(&value);
     program_->constants.emplace_back();
     program_->is_constant.push_back(false);
+    program_->only_shapes.push_back(false);
     program_->tapped.push_back(wishes_.taps.contains(&value));
     program_->wants_gradient.push_back(wishes_.gradients_of.contains(&value));
     return slot;
@@ -89,6 +90,8 @@ class Compiler {
                          step.opset);
     }
     bool constant = step.op && step.op->compute && node.bodies().empty();
+    const bool asks_shape = node.is("Shape") || node.is("Size");
+    bool only_shapes = constant;
     for (const Value* v : node.inputs()) {
       const Ref ref = v ? program_->find(*v) : Ref();
       if (v && ref.slot < 0) {
@@ -96,17 +99,22 @@ class Compiler {
                            v->name());
       }
       constant = constant && (!v || program_->constant_at(ref));
+      only_shapes =
+          only_shapes && (!v || asks_shape || program_->constant_at(ref) ||
+                          (ref.up == 0 && program_->only_shapes[static_cast<std::size_t>(ref.slot)]));
       if (v && ref.up == 0) {
         step.differentiable |= program_->wants_gradient[static_cast<std::size_t>(ref.slot)];
       }
       step.inputs.push_back(ref);
     }
     step.constant = constant;
+    step.only_shapes = only_shapes && !constant && !wishes_.training;
     for (const Value* v : node.outputs()) {
       step.outputs.push_back(v ? add_slot(*v) : -1);
       if (!v) continue;
       const auto slot = static_cast<std::size_t>(step.outputs.back());
       program_->is_constant[slot] = constant;
+      program_->only_shapes[slot] = step.only_shapes;
       if (step.differentiable) program_->wants_gradient[slot] = true;
     }
     program_->steps.push_back(std::move(step));

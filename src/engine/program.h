@@ -23,6 +23,13 @@ struct Ref {
   int slot = -1;
 };
 
+/// The last run of a step that depends on nothing but shapes, while those stay what they were.
+struct Memo {
+  Dims shape;                   ///< of the value whose shape is asked for
+  std::vector<HeldPtr> inputs;  ///< otherwise: the very values that were read
+  std::vector<HeldPtr> outputs;
+};
+
 struct Step {
   const Node* node = nullptr;
   const ops::Op* op = nullptr;  ///< null: a call of a function
@@ -36,6 +43,10 @@ struct Step {
   std::vector<Step> parts;  ///< of a fused step: the steps as they were
   bool constant = false;    ///< all inputs are: runs once
   bool done = false;
+  /// Shape or Size, or a step that reads only constants and what such steps made: graphs with open axes have
+  /// hundreds of them, and most runs have the shapes of the run before.
+  bool only_shapes = false;
+  Memo memo;
   bool differentiable = false;  ///< lies on a way to a value whose gradient is asked for
   double seconds = 0;           ///< since somebody asked
   ops::NodeState state, gradient_state;
@@ -50,6 +61,7 @@ struct Program {
   std::vector<const Value*> values;  ///< by slot
   std::vector<HeldPtr> constants;    ///< by slot; null for what changes from run to run
   std::vector<bool> is_constant;     ///< by slot; also before it was computed
+  std::vector<bool> only_shapes;     ///< by slot: made by such a step
   std::vector<bool> tapped;          ///< by slot
   std::vector<bool> wants_gradient;  ///< by slot
   std::vector<Step> steps;

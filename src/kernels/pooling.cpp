@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compressor/kernels/in_parallel.h"
+#include "kernels/pool_row.h"
 #include "kernels/simd.h"
 
 namespace compressor::kernels {
@@ -189,9 +190,39 @@ void globally(std::int64_t n, std::int64_t places, std::int64_t channels, const 
   });
 }
 
+bool has_rows(const PoolShape& s) {
+  return s.in[0] == 1 && s.out[0] == 1 && s.kernel[0] == 1;
+}
+
+/// body(row, its rows inside the padded image) for rows of outputs, in parallel.
+template <class Body>
+void each_row(const PoolShape& s, const float* x, float* y, const Body& body) {
+  const std::int64_t rows = s.n * s.out[1];
+  in_parallel(rows * s.out[2] * s.channels > kParallelFrom, rows, [&](std::int64_t i) {
+    const std::int64_t at = i % s.out[1] * s.stride[1] - s.pad_begin[1];
+    const Span span = inside(at, s.kernel[1], s.dilation[1], 0, s.in[1]);
+    const std::int64_t line = s.in[2] * s.channels;
+    PoolRow row;
+    row.x = x + i / s.out[1] * s.in[1] * line + (at + span.first * s.dilation[1]) * line;
+    row.y = y + i * s.out[2] * s.channels;
+    row.channels = s.channels;
+    row.height = span.count();
+    row.below = s.dilation[1] * line;
+    row.in = s.in[2];
+    row.out = s.out[2];
+    row.kernel = s.kernel[2];
+    row.stride = s.stride[2];
+    row.dilation = s.dilation[2];
+    row.pad_begin = s.pad_begin[2];
+    row.pad_end = s.pad_end[2];
+    body(row, inside(at, s.kernel[1], s.dilation[1], -s.pad_begin[1], s.in[1] + s.pad_end[1]).count());
+  });
+}
+
 }  // namespace
 
 void max_pool(const PoolShape& s, const float* x, float* y) {
+  if (has_rows(s)) return each_row(s, x, y, [](const PoolRow& row, std::int64_t) { max_row(row); });
   each_place(s, [&](std::int64_t n, std::int64_t place, const Taps& taps) {
     max_of(x + n * s.in_places() * s.channels, taps.inside.data(), taps.inside.size(), s.channels,
            y + (n * s.out_places() + place) * s.channels);
@@ -199,6 +230,11 @@ void max_pool(const PoolShape& s, const float* x, float* y) {
 }
 
 void average_pool(const PoolShape& s, bool count_padding, const float* x, float* y) {
+  if (has_rows(s)) {
+    return each_row(s, x, y, [&](const PoolRow& row, std::int64_t padded) {
+      average_row(row, count_padding ? padded : 0);
+    });
+  }
   each_place(s, [&](std::int64_t n, std::int64_t place, const Taps& taps) {
     sum_of(x + n * s.in_places() * s.channels, taps.inside.data(), taps.inside.size(), s.channels,
            share(taps, count_padding), y + (n * s.out_places() + place) * s.channels);

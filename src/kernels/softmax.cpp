@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "compressor/kernels/in_parallel.h"
 #include "kernels/simd.h"
@@ -11,44 +12,54 @@ namespace compressor::kernels {
 namespace {
 
 constexpr std::int64_t kParallelFrom = 1 << 13;
-constexpr int kLanes = 16;
 constexpr std::int64_t kBlock = 64;  ///< distributions that are done together
 
-COMPRESSOR_CLONES float largest(const float* x, std::int64_t n) {
-  float lanes[kLanes];
-  for (float& v : lanes) v = x[0];
-  std::int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    for (int k = 0; k < kLanes; ++k) lanes[k] = x[i + k] > lanes[k] ? x[i + k] : lanes[k];
+/// Sixteen numbers of a row; past its end, `rest`.
+__attribute__((always_inline)) inline void load(const float* x, std::int64_t n, float rest, Lanes& to) {
+  if (n >= kLaneCount) {
+    std::memcpy(&to, x, sizeof(to));
+    return;
   }
-  float top = lanes[0];
-  for (const float v : lanes) top = v > top ? v : top;
-  for (; i < n; ++i) top = x[i] > top ? x[i] : top;
-  return top;
+  to = Lanes{} + rest;
+  std::memcpy(&to, x, static_cast<std::size_t>(n) * sizeof(float));
+}
+
+COMPRESSOR_CLONES float largest(const float* x, std::int64_t n) {
+  Lanes top = Lanes{} + x[0];
+  for (std::int64_t i = 0; i < n; i += kLaneCount) {
+    Lanes v;
+    load(x + i, n - i, x[0], v);
+    top = v > top ? v : top;
+  }
+  float result = top[0];
+  for (int k = 1; k < kLaneCount; ++k) result = top[k] > result ? top[k] : result;
+  return result;
 }
 
 float total(const float* lanes) {
   float sum = 0;
-  for (int k = 0; k < kLanes / 2; ++k) sum += lanes[k] + lanes[k + kLanes / 2];
+  for (int k = 0; k < kLaneCount / 2; ++k) sum += lanes[k] + lanes[k + kLaneCount / 2];
   return sum;
 }
 
 /// y = e^(x - top); returns the sum. y may be null.
 COMPRESSOR_CLONES float exponentials(const float* x, std::int64_t n, float top, float* y) {
-  float lanes[kLanes] = {};
-  std::int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
-    float e[kLanes];
-    for (int k = 0; k < kLanes; ++k) e[k] = exp_fast(x[i + k] - top);
-    for (int k = 0; k < kLanes; ++k) lanes[k] += e[k];
+  Lanes sums = {};
+  for (std::int64_t i = 0; i < n; i += kLaneCount) {
+    Lanes e;
+    load(x + i, n - i, -HUGE_VALF, e);
+    e -= top;
+    exp_lanes(e);
+    sums += e;
     if (!y) continue;
-    for (int k = 0; k < kLanes; ++k) y[i + k] = e[k];
+    if (n - i >= kLaneCount) {
+      std::memcpy(y + i, &e, sizeof(e));
+    } else {
+      std::memcpy(y + i, &e, static_cast<std::size_t>(n - i) * sizeof(float));
+    }
   }
-  for (int k = 0; i < n; ++i, ++k) {
-    const float e = exp_fast(x[i] - top);
-    lanes[k] += e;
-    if (y) y[i] = e;
-  }
+  float lanes[kLaneCount];
+  std::memcpy(lanes, &sums, sizeof(lanes));
   return total(lanes);
 }
 
@@ -111,10 +122,10 @@ COMPRESSOR_CLONES void backward_block(const SoftmaxShape& s, const float* y, con
 }
 
 COMPRESSOR_CLONES void backward_row(const SoftmaxShape& s, const float* y, const float* dy, float* dx) {
-  float lanes[kLanes] = {};
+  float lanes[kLaneCount] = {};
   std::int64_t i = 0;
-  for (; i + kLanes <= s.n; i += kLanes) {
-    for (int k = 0; k < kLanes; ++k) lanes[k] += s.log ? dy[i + k] : dy[i + k] * y[i + k];
+  for (; i + kLaneCount <= s.n; i += kLaneCount) {
+    for (int k = 0; k < kLaneCount; ++k) lanes[k] += s.log ? dy[i + k] : dy[i + k] * y[i + k];
   }
   for (int k = 0; i < s.n; ++i, ++k) lanes[k] += s.log ? dy[i] : dy[i] * y[i];
   const float sum = total(lanes);

@@ -68,7 +68,9 @@ void cut(StridedAxes& outer, StridedAxis& inner) {
 
 template <class T>
 void copy_row(const T* from, std::int64_t sf, T* to, std::int64_t st, std::int64_t n) {
-  if (sf == 1 && st == 1) {
+  if (sf == 1 && st == 1 && n <= 16) {
+    for (std::int64_t i = 0; i < n; ++i) to[i] = from[i];
+  } else if (sf == 1 && st == 1) {
     std::memcpy(to, from, static_cast<std::size_t>(n) * sizeof(T));
   } else if (sf == 0 && st == 1) {
     std::fill_n(to, n, *from);
@@ -80,10 +82,18 @@ void copy_row(const T* from, std::int64_t sf, T* to, std::int64_t st, std::int64
 template <class T>
 void copy_rows(StridedAxes outer, StridedAxis inner, const T* from, T* to) {
   cut(outer, inner);
-  const std::int64_t count = size_of(outer);
-  in_parallel(count * inner.n > kParallelFrom, count, [&](std::int64_t i) {
+  const bool worth = size_of(outer) * inner.n > kParallelFrom;
+  // Short rows one after the other: to find the place of each would take longer than to copy it.
+  StridedAxis rows{1, 0, 0};
+  if (!outer.empty() && (!worth || size_of(outer) / outer.back().n >= 16)) {
+    rows = outer.back();
+    outer.pop_back();
+  }
+  in_parallel(worth, size_of(outer), [&](std::int64_t i) {
     const Place p = place_of(outer, i);
-    copy_row(from + p.from, inner.from, to + p.to, inner.to, inner.n);
+    for (std::int64_t r = 0; r < rows.n; ++r) {
+      copy_row(from + p.from + r * rows.from, inner.from, to + p.to + r * rows.to, inner.to, inner.n);
+    }
   });
 }
 

@@ -70,26 +70,49 @@ void compute(ComputeContext& ctx) {
   });
 }
 
+/// Where slices go that lie together on both sides.
+struct Piece {
+  std::size_t from = 0, to = 0, size = 0;  ///< bytes
+};
+struct State {
+  Dims shape;
+  std::vector<Piece> pieces;
+};
+
+std::vector<Piece> pieces_of(const Ints& offsets, std::size_t element, std::size_t slice) {
+  std::vector<Piece> pieces;
+  for (std::size_t i = 0; i < offsets.size(); ++i) {
+    const Piece next{i * slice, static_cast<std::size_t>(offsets[i]) * element, slice};
+    if (!pieces.empty() && pieces.back().to + pieces.back().size == next.to) {
+      pieces.back().size += slice;
+    } else {
+      pieces.push_back(next);
+    }
+  }
+  return pieces;
+}
+
 /// Slices replaced in place where nobody else reads the tensor.
 bool run(RunContext& ctx) {
   if (ctx.portable() || ctx.training() || !can_move(ctx, 0) || !can_move(ctx, 2)) return false;
   if (ctx.node().string_or("reduction", "none") != "none" || ctx.dtype(0) != ctx.dtype(2)) return false;
-  const Tensor& indices = ctx.in(1);
   const Dims shape = ctx.shape(0);
-  const Ints offsets = offsets_of(ctx, shape, indices);
-  const auto depth = static_cast<std::ptrdiff_t>(indices.shape.back());
-  const std::uint64_t slice = num_elements({shape.begin() + depth, shape.end()});
-  if (ctx.value(2).tensor.size() != offsets.size() * slice) return false;
+  const Dims& at = ctx.shape(1);
+  if (at.empty() || at.back() > static_cast<std::int64_t>(shape.size())) return false;
+  const auto element = static_cast<std::size_t>(bits(ctx.dtype(2))) / 8;
+  const std::size_t slice = num_elements({shape.begin() + at.back(), shape.end()}) * element;
+  const std::uint64_t count = num_elements({at.begin(), at.end() - 1});
+  if (at.back() == 0 || ctx.value(2).tensor.bytes.size() != count * slice) return false;
+  auto& state = ctx.state().get<State>();
+  if (state.shape != shape || !ctx.is_constant(1)) {
+    state = {shape, pieces_of(offsets_of(ctx, shape, ctx.in(1)), element, slice)};
+  }
   const auto* news = ctx.in(2).bytes.view().data();
   const auto* base = ctx.in(0).bytes.view().data();
   const std::size_t size = ctx.in(0).bytes.size();
-  const auto element = static_cast<std::size_t>(bits(ctx.dtype(2))) / 8;
   std::byte* y = ctx.out_over(0, 0, ctx.dtype(2), shape, Layout::kPlain);
   if (y != base) std::memcpy(y, base, size);
-  for (std::size_t i = 0; i < offsets.size(); ++i) {
-    std::memcpy(y + static_cast<std::size_t>(offsets[i]) * element, news + i * slice * element,
-                slice * element);
-  }
+  for (const Piece& p : state.pieces) std::memcpy(y + p.to, news + p.from, p.size);
   return true;
 }
 
