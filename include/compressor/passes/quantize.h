@@ -25,7 +25,8 @@ class Quantize : public Pass {
   }
   bool reads_data() const override {
     return ((*mode == "auto" || *mode == "static") && !ranges.is_set()) ||
-           (*mode == "dynamic" && smooth.is_set()) || (*mode == "weight-only" && *rounding != "nearest");
+           (*mode == "dynamic" && smooth.is_set()) ||
+           (*mode == "weight-only" && (*rounding != "nearest" || *awq));
   }
   std::string layer_action() const override { return "quantized"; }
   std::vector<std::string> layer_options() const override;
@@ -54,6 +55,9 @@ class Quantize : public Pass {
       *this, "smooth", std::nullopt,
       "scale channels between norms and products by max|x|^a / max|w|^(1-a), with this a",
       Range{.low = 0, .high = 1}};
+  Option<bool> awq{*this, "awq", false,
+                   "for mode weight-only with --data: input channels of weights are scaled by mean|x|^a, and "
+                   "ranges clipped, so that outputs of layers change least (AWQ)"};
   Option<std::vector<std::string>> input_range{
       *this,
       "input-range",

@@ -21,6 +21,12 @@ void check_rounding(const Quantize& q) {
 
 }  // namespace
 
+void check_awq(const Quantize& q, const std::string& mode, bool has_data) {
+  if (!*q.awq) return;
+  if (mode != "weight-only") throw Error::usage("--awq goes with --mode weight-only, found mode {}", mode);
+  if (!has_data) throw Error::usage("--awq needs --data: it measures what layers take in");
+}
+
 void check_scales(const Quantize& q, const std::string& mode) {
   if (mode == "dynamic" && q.ranges.is_set())
     throw Error::usage("--ranges goes with --mode static only: mode dynamic measures while it runs");
@@ -107,6 +113,8 @@ void Quantize::check() const {
   }
   if (*mode != "auto" || ranges.is_set()) quantize::check_form(*this, *mode == "auto" ? "static" : *mode);
   quantize::check_rounding(*this);
+  if (*mode != "auto" || ranges.is_set())
+    quantize::check_awq(*this, *mode == "auto" ? "static" : *mode, true);
   if (*mode == "static" || *mode == "dynamic") return quantize::check_scales(*this, *mode);
   if (*mode == "auto" && ranges.is_set()) return quantize::check_scales(*this, "static");
   // Auto without ranges is decided when it is known whether there is data.

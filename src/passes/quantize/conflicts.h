@@ -10,6 +10,8 @@ namespace compressor::quantize {
 
 /// What the target decides in modes static and dynamic.
 void check_scales(const Quantize& q, const std::string& mode);
+/// The mode that scales for weights alone, and what it needs.
+void check_awq(const Quantize& q, const std::string& mode, bool has_data);
 /// What only ranges of activations are found with is not to be set where there are none.
 void check_no_ranges(const Quantize& q, const std::string& why);
 /// What only a calibration reads is not to be set where there is none.

@@ -1,6 +1,7 @@
 // quantize: hand over to the mode; in mode static, find ranges first.
 #include "compressor/passes/quantize.h"
 
+#include "passes/quantize/channels/awq.h"
 #include "passes/quantize/channels/moments.h"
 #include "passes/quantize/channels/prepare_channels.h"
 #include "passes/quantize/conflicts.h"
@@ -182,10 +183,11 @@ void Quantize::rewrite(Model& model, PassContext& context) {
   const auto gptq = quantize::rounding_of(*this, has_data);
   if (chosen != "static") {
     const std::string why = "and mode " + chosen + " has none";
-    gptq ? quantize::check_no_ranges(*this, why) : quantize::check_not_calibrating(*this, why);
+    gptq || *awq ? quantize::check_no_ranges(*this, why) : quantize::check_not_calibrating(*this, why);
   }
   quantize::StaticOptions options{quantize::target_for(*this), *clip == "mse" ? Clip::kMse : Clip::kMinMax};
   quantize::check_equalize(*this, chosen, has_data);
+  quantize::check_awq(*this, chosen, has_data);
   const quantize::ScalingOptions scaling{*equalize, *smooth, options.target.saturates ? 64.0 : 127.0};
   if (chosen != "static") quantize::scale_channels(model, scaling, look_at(context), context);
   quantize::check_layers(*this, context.layers, chosen);
@@ -193,15 +195,21 @@ void Quantize::rewrite(Model& model, PassContext& context) {
     const auto with_rounding = [&](const Quantize& q) {
       WeightOnlyOptions o = quantize::weight_options(q);
       o.gptq = gptq;
-      if (gptq) o.samples = samples_of(context, "measuring");
+      if (gptq || o.output_clip) o.samples = samples_of(context, "measuring");
       o.measure.max_memory = static_cast<std::uint64_t>(*max_memory) << 20U;
       return o;
     };
-    return quantize::quantize_weights(model, with_rounding(*this), context,
-                                      [&](const Node& node) -> std::optional<WeightOnlyOptions> {
-                                        const auto own = quantize::own_options(*this, context.layers, node);
-                                        return own ? std::optional(with_rounding(*own)) : std::nullopt;
-                                      });
+    const auto own_of = [&](const Node& node) -> std::optional<WeightOnlyOptions> {
+      const auto own = quantize::own_options(*this, context.layers, node);
+      return own ? std::optional(with_rounding(*own)) : std::nullopt;
+    };
+    const WeightOnlyOptions shared = with_rounding(*this);
+    if (*awq)
+      quantize::scale_for_weights(
+          model, samples_of(context, "measuring"),
+          [&](const Node& node) { return own_of(node).value_or(shared); }, shared.measure.max_memory,
+          context);
+    return quantize::quantize_weights(model, shared, context, own_of);
   }
   if (chosen == "dynamic")
     return quantize::quantize_dynamic(

@@ -37,6 +37,7 @@ WeightOnlyOptions weight_options(const Quantize& q) {
                                                                       : Clip::kMinMax;
   const bool grouped = *q.storage == "blocked" || *q.storage == "matmulnbits";
   const bool auto_group = *q.granularity == "auto" && (grouped || (width < 8 && *q.storage != "qdq"));
+  o.output_clip = *q.awq && *q.clip == "auto";
   o.granularity = *q.granularity == "group" || auto_group ? Granularity::kGroup
                   : *q.granularity == "tensor"            ? Granularity::kTensor
                                                           : Granularity::kChannel;

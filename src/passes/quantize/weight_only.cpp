@@ -10,6 +10,7 @@
 #include "compressor/base/error.h"
 #include "compressor/rewrite/upgrade.h"
 #include "passes/quantize/records.h"
+#include "passes/quantize/rounding/output_clip.h"
 
 namespace compressor::quantize {
 namespace {
@@ -56,7 +57,7 @@ class WeightOnly {
         skip(weight, why);
       }
     }
-    if (shared_.gptq) layers_.emplace(model_, able, shared_.samples, shared_.measure);
+    if (shared_.gptq || shared_.output_clip) layers_.emplace(model_, able, shared_.samples, shared_.measure);
     for (std::size_t i = 0; i < able.size(); ++i) {
       if (context_.progress)
         context_.progress(able[i]->source->name(), static_cast<double>(i) / static_cast<double>(able.size()));
@@ -122,9 +123,19 @@ class WeightOnly {
     std::string text = fmt::format(", to the nearest codes: it {}", why);
     if (layer) {
       const RowCodes codes{.range = options_.fit.codes};
-      const OutputLoss output = round_layer(
-          weight.tensor, layer->view, *layer->moment, [&](std::size_t, std::size_t) { return codes; },
-          *options_.gptq, options_.granularity != Granularity::kTensor, grid);
+      OutputLoss output;
+      if (options_.output_clip) {
+        output = clip_by_output(weight.tensor, layer->view, *layer->moment, options_.fit, grid);
+        grid.codes = codec::encode(weight.tensor, grid.blocks, grid.scale, grid.zero,
+                                   {.low = codes.range.low, .high = codes.range.high});
+      }
+      if (options_.gptq) {
+        const double first = output.nearest;
+        output = round_layer(
+            weight.tensor, layer->view, *layer->moment, [&](std::size_t, std::size_t) { return codes; },
+            *options_.gptq, options_.granularity != Granularity::kTensor, grid);
+        if (options_.output_clip) output.nearest = first;
+      }
       loss.noise = missed(weight.tensor, grid);
       text = fmt::format(", output SNR {:.1f} dB, {:.1f} dB with the nearest codes",
                          Loss{output.signal, output.noise}.snr_db(),

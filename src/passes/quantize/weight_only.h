@@ -15,6 +15,7 @@ struct WeightOnlyOptions {
   Granularity granularity = Granularity::kChannel;
   std::uint64_t group = 32;
   codec::Storage storage = codec::Storage::kPortable;
+  bool output_clip = false;  ///< ranges by what clipping does to outputs, measured on the samples
   /// Round by second moments of the layers' inputs; else each weight to its nearest code.
   std::optional<GptqOptions> gptq = std::nullopt;
   Samples samples = {};

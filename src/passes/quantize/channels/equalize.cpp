@@ -8,10 +8,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <set>
 
 #include "compressor/base/error.h"
+#include "passes/quantize/channels/read_together.h"
 
 namespace compressor::quantize {
 namespace {
@@ -44,10 +44,9 @@ class Equalizer {
         context_(context),
         flow_(find_scale_flow(model, infer_facts(model), context.filter)),
         factor_(flow_.classes, 1.0),
-        open_(flow_.classes, false) {}
+        open_(open_classes(flow_, options.products_only)) {}
 
   ChannelFactors run() {
-    find_open();
     if (options_.rule == Rule::kWeights) {
       by_weights();
     } else {
@@ -66,23 +65,6 @@ class Equalizer {
  private:
   std::vector<float> numbers(const ScaledConstant& c) const {
     return to_floats(*fixed_constant(model_, *c.node->input(c.input)));
-  }
-
-  static bool is_product(const Node& node) { return node.is("MatMul") || node.is("Gemm"); }
-
-  /// Classes that something makes and something reads.
-  void find_open() {
-    std::vector<bool> made(flow_.classes), read(flow_.classes), other(flow_.classes);
-    for (const ScaledConstant& c : flow_.constants) {
-      for (const std::size_t k : c.classes) {
-        if (c.role == Role::kMaker) made[k] = true;
-        if (c.role == Role::kReader) read[k] = true;
-        if (c.role == Role::kReader && !is_product(*c.node)) other[k] = true;
-        if (c.role == Role::kMaker && c.node->is("Conv")) other[k] = true;
-      }
-    }
-    for (std::size_t k = 0; k < flow_.classes; ++k)
-      open_[k] = made[k] && read[k] && flow_.fixed[k].empty() && !(options_.products_only && other[k]);
   }
 
   /// Largest |w| by class, over all constants of a role.
@@ -184,31 +166,6 @@ class Equalizer {
     }
   }
 
-  /// Sets of open classes that are read together.
-  std::vector<std::vector<std::size_t>> groups() const {
-    std::vector<std::size_t> parent(flow_.classes);
-    std::iota(parent.begin(), parent.end(), 0);
-    const std::function<std::size_t(std::size_t)> root = [&](std::size_t k) {
-      while (parent[k] != k) k = parent[k] = parent[parent[k]];
-      return k;
-    };
-    for (const Reader& r : readers_) {
-      std::optional<std::size_t> first;
-      for (const std::size_t k : r.constant->classes) {
-        if (!open_[k]) continue;
-        if (!first) first = k;
-        parent[root(k)] = root(*first);
-      }
-    }
-    std::map<std::size_t, std::vector<std::size_t>> sets;
-    for (std::size_t k = 0; k < flow_.classes; ++k) {
-      if (open_[k]) sets[root(k)].push_back(k);
-    }
-    std::vector<std::vector<std::size_t>> list;
-    for (auto& [key, set] : sets) list.push_back(std::move(set));
-    return list;
-  }
-
   /// Noise over power of one layer under the present factors.
   double noise(const Reader& r) const {
     const ScaledConstant& c = *r.constant;
@@ -260,7 +217,9 @@ class Equalizer {
         widest = std::max(widest, std::abs(static_cast<double>(r.weight[at])));
       }
     }
-    for (const std::vector<std::size_t>& group : groups()) {
+    std::vector<const ScaledConstant*> constants;
+    for (const Reader& r : readers_) constants.push_back(r.constant);
+    for (const std::vector<std::size_t>& group : read_together(flow_, open_, constants)) {
       const std::set<std::size_t> members(group.begin(), group.end());
       std::vector<const Reader*> own;
       for (const Reader& r : readers_) {

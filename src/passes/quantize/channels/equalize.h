@@ -14,8 +14,9 @@ namespace compressor::quantize {
 
 /// What the channels of a value hold.
 struct ChannelSeen {
-  std::vector<float> largest;  ///< of |x|
-  std::vector<float> power;    ///< E[x^2]
+  std::vector<float> largest;         ///< of |x|
+  std::vector<float> power;           ///< E[x^2]
+  std::vector<float> magnitude = {};  ///< E|x|; empty where it was not looked at
 };
 /// By the name of the value in the main graph.
 using ChannelsSeen = std::map<std::string, ChannelSeen, std::less<>>;

@@ -1,4 +1,4 @@
-// factor_tracks: classes by union-find, numbered at the end.
+// factor_tracks: classes are joined on the way and numbered at the end.
 #include "passes/quantize/channels/factor_tracks.h"
 
 #include <fmt/format.h>
@@ -8,9 +8,8 @@
 namespace compressor::quantize {
 
 std::size_t FactorTracks::fresh() {
-  parent_.push_back(parent_.size());
   why_.emplace_back();
-  return parent_.back();
+  return sets_.add();
 }
 
 FactorTracks::Atoms FactorTracks::fresh(std::size_t n) {
@@ -19,16 +18,10 @@ FactorTracks::Atoms FactorTracks::fresh(std::size_t n) {
   return list;
 }
 
-std::size_t FactorTracks::root(std::size_t a) {
-  while (parent_[a] != a) a = parent_[a] = parent_[parent_[a]];
-  return a;
-}
-
 void FactorTracks::join(std::size_t a, std::size_t b) {
-  const std::size_t x = root(a), y = root(b);
-  if (x == y) return;
-  parent_[std::max(x, y)] = std::min(x, y);
-  if (why_[std::min(x, y)].empty()) why_[std::min(x, y)] = why_[std::max(x, y)];
+  const std::size_t x = sets_.root(a), y = sets_.root(b);
+  sets_.join(x, y);
+  if (std::string& why = why_[sets_.root(x)]; why.empty()) why = why_[std::max(x, y)];
 }
 
 void FactorTracks::join(const Atoms& a, const Atoms& b) {
@@ -37,8 +30,12 @@ void FactorTracks::join(const Atoms& a, const Atoms& b) {
 
 void FactorTracks::fix(const Atoms& atoms, const std::string& why) {
   for (const std::size_t a : atoms) {
-    if (std::string& known = why_[root(a)]; known.empty()) known = why;
+    if (std::string& known = why_[sets_.root(a)]; known.empty()) known = why;
   }
+}
+
+bool FactorTracks::is_fixed(const Atoms& atoms) {
+  return std::all_of(atoms.begin(), atoms.end(), [&](std::size_t a) { return !why_[sets_.root(a)].empty(); });
 }
 
 const FactorTracks::Track* FactorTracks::track(const Value* v) const {
@@ -107,15 +104,15 @@ void FactorTracks::shift(const Node& node, std::size_t input, const Atoms& atoms
 
 ScaleFlow FactorTracks::finish() {
   ScaleFlow flow;
-  std::vector<std::size_t> number(parent_.size());
-  for (std::size_t a = 0; a < parent_.size(); ++a) {
-    if (root(a) != a) continue;
+  std::vector<std::size_t> number(sets_.size());
+  for (std::size_t a = 0; a < sets_.size(); ++a) {
+    if (sets_.root(a) != a) continue;
     number[a] = flow.classes++;
     flow.fixed.push_back(why_[a]);
   }
   const auto numbered = [&](const Atoms& atoms) {
     std::vector<std::size_t> list;
-    for (const std::size_t a : atoms) list.push_back(number[root(a)]);
+    for (const std::size_t a : atoms) list.push_back(number[sets_.root(a)]);
     return list;
   };
   for (ScaledConstant& c : constants_) {

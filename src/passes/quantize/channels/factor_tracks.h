@@ -5,6 +5,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "compressor/base/disjoint_sets.h"
 #include "passes/quantize/channels/scale_flow.h"
 
 namespace compressor::quantize {
@@ -36,6 +37,7 @@ class FactorTracks {
   void join(const Atoms& a, const Atoms& b);
   /// Their factor stays 1; the first reason stands.
   void fix(const Atoms& atoms, const std::string& why);
+  bool is_fixed(const Atoms& atoms);
 
   // Values.
   /// Null when the value's channels are not followed.
@@ -64,14 +66,13 @@ class FactorTracks {
   ScaleFlow finish();
 
  private:
-  std::size_t root(std::size_t a);
   void join(std::size_t a, std::size_t b);
 
   const Model& model_;
   const FactsMap& facts_;
   const NodeFilter& filter_;
-  std::vector<std::size_t> parent_;
-  std::vector<std::string> why_;
+  DisjointSets sets_;
+  std::vector<std::string> why_;  ///< by root
   std::unordered_map<const Value*, Track> tracks_;
   std::vector<ScaledConstant> constants_;
 };

@@ -22,7 +22,9 @@ ChannelsSeen see_channels(const Model& model, const NodeFilter& filter, const Sa
       ChannelSeen& channels = seen[value->name()];
       for (std::size_t c = 0; c < s.channel_min.size(); ++c) {
         channels.largest.push_back(std::max(std::abs(s.channel_min[c]), std::abs(s.channel_max[c])));
-        channels.power.push_back(static_cast<float>(s.channel_squares[c] / std::max(1.0, s.channel_count)));
+        const double count = std::max(1.0, s.channel_count);
+        channels.power.push_back(static_cast<float>(s.channel_squares[c] / count));
+        channels.magnitude.push_back(static_cast<float>(s.channel_magnitude[c] / count));
       }
     }
   }

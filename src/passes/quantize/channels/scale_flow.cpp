@@ -65,6 +65,7 @@ class Follower : private FactorTracks {
 
   void follow(const Node& node) {
     if (!node.domain().empty() && node.domain() != "com.microsoft") return fix_inputs(node);
+    if (node.is("Shape") || node.is("Size")) return;  // numbers do not count
     if (is_any(node, {"Conv", "ConvTranspose", "Gemm", "MatMul"})) return follow_product(node);
     if (is_any(node, {"LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization",
                       "InstanceNormalization"}))
@@ -216,11 +217,14 @@ class Follower : private FactorTracks {
   /// that keeps its own scale (a gate) passes too.
   void follow_factor(const Node& node) {
     const Value* y = node.output(0);
-    const bool second = node.is("Mul") && !track(node.input(0)) && track(node.input(1));
+    const Track *first = track(node.input(0)), *other_track = track(node.input(1));
+    const bool second = node.is("Mul") && other_track && (!first || is_fixed(first->atoms));
     const std::size_t side = second ? 1 : 0;
     const Track* t = track(node.input(side));
     const Value* other = node.input(1 - side);
-    if (!t || !y || !other || track(other)) return fix_inputs(node);
+    if (!t && y && node.is("Mul")) return make_by_constant(node);
+    const Track* gate = track(other);
+    if (!t || !y || !other || (gate && !(node.is("Mul") && is_fixed(gate->atoms)))) return fix_inputs(node);
     const std::int64_t r = rank(*y), axis = t->axis + r - rank(*node.input(side));
     const std::size_t n = t->atoms.size();
     if (r <= 0 || length(*y, axis) != static_cast<std::int64_t>(n)) return fix_inputs(node);
@@ -233,6 +237,22 @@ class Follower : private FactorTracks {
     add(node, 1 - side, Role::kReader, channels, t->atoms);
     add(node, 1 - side, Role::kMaker, channels, atoms);
     set(y, axis, atoms);
+  }
+
+  /// x gamma of a norm that is written out: what it makes may be scaled, though x may not.
+  void make_by_constant(const Node& node) {
+    const Value* y = node.output(0);
+    const std::int64_t r = rank(*y);
+    for (std::size_t i = 0; i < 2; ++i) {
+      const auto c = constant(node.input(i));
+      if (!c || c->dtype != DType::kFloat || c->size() < 2 || c->rank() > r || !may_change(node)) continue;
+      const auto longest = std::max_element(c->shape.begin(), c->shape.end());
+      const std::int64_t at = longest - c->shape.begin(), axis = at + r - c->rank();
+      if (*longest != static_cast<std::int64_t>(c->size()) || length(*y, axis) != *longest) continue;
+      const Atoms atoms = fresh(c->size());
+      add(node, i, Role::kMaker, along(*c, at), atoms);
+      return set(y, axis, atoms);
+    }
   }
 
   void follow_concat(const Node& node) {
@@ -288,6 +308,7 @@ class Follower : private FactorTracks {
   bool is_homogeneous(const Node& node) const {
     if (!node.domain().empty()) return false;
     if (is_any(node, {"Relu", "LeakyRelu", "Identity", "Dropout", "Abs", "Neg"})) return true;
+    if (node.is("Cast")) return node.output(0) && facts().of(*node.output(0)).dtype == DType::kFloat;
     const Track& t = *track(node.input(0));
     if (node.is("PRelu")) return constant(node.input(1)).has_value();
     if (node.is("Clip")) return is_relu(node);
