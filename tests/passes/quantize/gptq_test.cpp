@@ -219,8 +219,10 @@ TEST(Gptq, InputsThatAreAlwaysZeroGoToTheNearestCode) {
 TEST(Gptq, RowsKeepTheirCodes) {
   Random random(kSeed + 4);
   Layer layer(6, 40, 40, 100, random);
-  for (auto& row : layer.task.codes)
-    row = {.range = {-20, 28}, .top = 3, .bottom = 9, .highest = 100, .lowest = -90};
+  for (auto& row : layer.task.codes) {
+    row.lows.assign(40, -20), row.highs.assign(40, 28);
+    row.highs[3] = 100, row.lows[9] = -90;
+  }
   OutputLoss loss;
   const auto codes = gptq(layer.task, {}, loss);
   bool used = false;

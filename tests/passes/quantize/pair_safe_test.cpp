@@ -1,42 +1,71 @@
-// pair_safe_test: scales at which no two products of a channel leave 16 bits.
+// pair_safe_test: codes of which no two that meet leave 16 bits, and how little they lose by it.
+#include "passes/quantize/integer/pair_safe.h"
+
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cmath>
+#include <cstdlib>
 
 #include "compressor/base/random.h"
-#include "passes/quantize/integer/static_qdq.h"
+#include "passes/quantize/pairs.h"
 
 namespace compressor::quantize {
 namespace {
 
-TEST(PairSafe, NoTwoProductsOfAChannelLeave16Bits) {
-  Random random(21);
-  for (int round = 0; round < 2000; ++round) {
-    std::vector<float> w(2 + random.below(30));
-    for (float& v : w) v = static_cast<float>(random.normal() * std::exp(random.normal()));
-    const float scale = pair_safe_scale(w);
-    std::vector<long> up, down;
-    for (const float v : w) {
-      const long q = std::lround(v / scale);
-      ASSERT_LE(std::abs(q), 127) << "seed 21, round " << round;
-      (q > 0 ? up : down).push_back(std::abs(q));
+constexpr std::uint64_t kSeed = 21;
+
+std::vector<std::int32_t> random_codes(Random& random, std::size_t count) {
+  std::vector<std::int32_t> codes(count);
+  for (std::int32_t& q : codes) q = static_cast<std::int32_t>(random.below(255)) - 127;
+  return codes;
+}
+
+TEST(PairSafe, NoTwoProductsLeave16Bits) {
+  Random random(kSeed);
+  for (int round = 0; round < 500; ++round) {
+    const std::size_t positions = 1 + random.below(9);
+    std::vector<std::int32_t> codes = random_codes(random, positions * (1 + random.below(12)));
+    const std::vector<std::int32_t> before = codes;
+    const bool unsafe = largest_pair(codes, positions) > 128;
+    EXPECT_EQ(make_pair_safe(codes, positions), unsafe) << "seed " << kSeed << ", round " << round;
+    EXPECT_LE(255 * largest_pair(codes, positions), 32767);
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+      EXPECT_LE(std::abs(codes[i]), std::abs(before[i]));
+      EXPECT_GE(codes[i] * before[i], 0);
     }
-    for (auto* side : {&up, &down}) {
-      std::sort(side->rbegin(), side->rend());
-      const long pair = side->size() > 1 ? (*side)[0] + (*side)[1] : 0;
-      ASSERT_LE(255 * pair, 32767) << "seed 21, round " << round;
-    }
+    EXPECT_FALSE(make_pair_safe(codes, positions));
   }
 }
 
-TEST(PairSafe, OneLargeWeightKeepsAllCodes) {
-  const std::vector<float> w = {1, 0.001F, -0.5F};
-  EXPECT_FLOAT_EQ(pair_safe_scale(w), 1.0F / 127);
-  const std::vector<float> alike = {1, 1};
-  EXPECT_NEAR(pair_safe_scale(alike), 1.0F / 64, 1e-4);
-  const std::vector<float> nothing = {0, 0};
-  EXPECT_EQ(pair_safe_scale(nothing), 1);
+TEST(PairSafe, TheExcessIsSharedByWhatMeets) {
+  std::vector<std::int32_t> codes = {127, 11, 120, -120, -8, 1, 100, 100};
+  EXPECT_TRUE(make_pair_safe(codes, 1));
+  EXPECT_EQ(codes, (std::vector<std::int32_t>{122, 6, 120, -120, -8, 1, 64, 64}));
+  codes = {100, 0, 100, 0};  // two inputs, two positions: 100 and 100 meet at position 0
+  EXPECT_TRUE(make_pair_safe(codes, 2));
+  EXPECT_EQ(codes, (std::vector<std::int32_t>{64, 0, 64, 0}));
+  codes = {0, 100, 100, 0};  // last of one pair, first of the next
+  EXPECT_FALSE(make_pair_safe(codes, 1));
+  codes = {0, 100, 100};  // of three inputs any two
+  EXPECT_TRUE(make_pair_safe(codes, 1));
+}
+
+TEST(PairSafe, AnyChoiceWithinTheRangesIsSafe) {
+  Random random(kSeed + 1);
+  for (int round = 0; round < 200; ++round) {
+    const std::size_t positions = 1 + random.below(4);
+    std::vector<std::int32_t> codes = random_codes(random, positions * (1 + random.below(12)));
+    make_pair_safe(codes, positions);
+    const RowCodes ranges = pair_safe_ranges(codes, positions);
+    std::vector<std::int32_t> high, low;
+    for (std::size_t i = 0; i < codes.size(); ++i) {
+      EXPECT_LE(codes[i], ranges.high(i)) << "seed " << kSeed + 1 << ", round " << round;
+      EXPECT_GE(codes[i], ranges.low(i));
+      high.push_back(ranges.high(i));
+      low.push_back(ranges.low(i));
+    }
+    EXPECT_LE(largest_pair(high, positions), 128);
+    EXPECT_LE(largest_pair(low, positions), 128);
+  }
 }
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "compressor/codec/storage.h"
 #include "compressor/onnx/load.h"
 #include "compressor/passes/quantize.h"
+#include "passes/quantize/pairs.h"
 #include "passes/quantize/rounding/static_rounding.h"
 #include "referee.h"
 
@@ -145,15 +146,6 @@ TEST(QuantizeGptq, MemoryLimitMakesPassesAndLayersThatDoNotFitAreNamed) {
   EXPECT_THAT(r.layers[1].detail, HasSubstr("output SNR"));
 }
 
-/// Largest sum of two codes of one sign in a row.
-std::int32_t largest_pair(const std::vector<std::int64_t>& codes, std::size_t first, std::size_t count) {
-  std::vector<std::int64_t> up{0, 0}, down{0, 0};
-  for (std::size_t i = first; i < first + count; ++i)
-    (codes[i] > 0 ? up : down).push_back(std::abs(codes[i]));
-  std::sort(up.rbegin(), up.rend()), std::sort(down.rbegin(), down.rend());
-  return static_cast<std::int32_t>(std::max(up[0] + up[1], down[0] + down[1]));
-}
-
 TEST(QuantizeGptq, PairsOfStaticCodesStaySafe) {
   const Model before = network();
   const auto list = samples({4, 8, 8, 8}, 8);
@@ -166,9 +158,13 @@ TEST(QuantizeGptq, PairsOfStaticCodesStaySafe) {
     if (!decode || node.int_or("group", 1) == 32) continue;  // no pairs in depthwise
     const Tensor codes = *decode->input(0)->initializer();
     const auto count = codes.size() / static_cast<std::size_t>(codes.shape[0]);
+    const auto positions = static_cast<std::size_t>(codes.shape[2] * codes.shape[3]);
     const auto values = to_ints(codes);
-    for (std::size_t first = 0; first < values.size(); first += count, ++rows)
-      EXPECT_LE(largest_pair(values, first, count), 128);
+    for (auto first = values.begin(); first != values.end();
+         first += static_cast<std::ptrdiff_t>(count), ++rows) {
+      const std::vector<std::int32_t> row(first, first + static_cast<std::ptrdiff_t>(count));
+      EXPECT_LE(quantize::largest_pair(row, positions), 128);
+    }
     for (const Node& other : nearest.graph->nodes()) {
       if (other.id() == node.id())
         changed += !equal(codes, *other.input(1)->producer()->input(0)->initializer());
@@ -177,30 +173,6 @@ TEST(QuantizeGptq, PairsOfStaticCodesStaySafe) {
   EXPECT_GE(rows, 48U);
   EXPECT_EQ(changed, 2U);
   EXPECT_THAT(r.layers[0].detail, HasSubstr("output SNR"));
-}
-
-TEST(StaticRounding, CodesThatAreSafeInPairsKeepTheNearest) {
-  Random random(kSeed + 7);
-  for (int trial = 0; trial < 100; ++trial) {
-    std::vector<std::int32_t> nearest;
-    const auto top = static_cast<std::int32_t>(random.below(128)),
-               bottom = static_cast<std::int32_t>(random.below(128));
-    nearest.push_back(top), nearest.push_back(-bottom);
-    for (int i = 0; i < 20; ++i) {
-      const std::int32_t room = i % 2 == 0 ? std::min(top, 128 - top) : std::min(bottom, 128 - bottom);
-      const auto size = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(room) + 1));
-      nearest.push_back(i % 2 == 0 ? size : -size);
-    }
-    const quantize::RowCodes codes = quantize::pair_safe_codes(nearest);
-    for (std::size_t i = 0; i < nearest.size(); ++i) {
-      EXPECT_LE(nearest[i], codes.high(i)) << "trial " << trial << " seed " << kSeed + 7;
-      EXPECT_GE(nearest[i], codes.low(i));
-      for (std::size_t j = 0; j < i; ++j) {
-        EXPECT_LE(codes.high(i) + codes.high(j), 128);
-        EXPECT_GE(codes.low(i) + codes.low(j), -128);
-      }
-    }
-  }
 }
 
 TEST(QuantizeGptq, NeedsDataAndAModeThatRounds) {

@@ -77,14 +77,10 @@ void quantize_static(Model& model, const Ranges& ranges, const StaticOptions& op
 struct WeightSpot {
   std::size_t input = 1;
   std::int64_t axis = 0;
-  bool paired = true;  ///< the kernel adds products in pairs (not so for depthwise convolutions)
+  bool paired = true;         ///< the kernel adds products in pairs (not so for depthwise convolutions)
+  std::size_t positions = 1;  ///< of the kernel of a convolution: the innermost stretch of a channel's values
 };
 std::optional<WeightSpot> weight_spot(const Model& model, const Node& node);
-
-/// Symmetric scales by channel with which no two products of a channel exceed 16 bits:
-///   s = max(max |w| / 127, (sum of the two largest of one sign) / 128)
-/// since 255 * 128 = 32640 <= 32767.
-float pair_safe_scale(std::span<const float> channel);
 
 /// The weight on its grid, one scale a channel: what quantize_node_weights stores.
 codec::Grid weight_grid(const Tensor& weight, const WeightSpot& spot, const StaticOptions& options);

@@ -3,16 +3,17 @@
 //   W  ==>  int8 -> DequantizeLinear(s_w by channel)
 //   b  ==>  int32 -> DequantizeLinear(s_x s_w by channel)      b' = round(b / (s_x s_w))
 //
-// Where products saturate in pairs, codes are chosen so that no pair can (pair_safe_scale, or 65 codes on
-// either side). A bias that does not fit 32 bits (a channel of next to no weights) widens s_w until it does.
+// Where products saturate in pairs, codes are chosen so that no pair can (pair_safe.h). A bias that does not
+// fit 32 bits (a channel of next to no weights) widens s_w until it does.
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
 #include "compressor/base/error.h"
 #include "compressor/base/threads.h"
 #include "compressor/codec/storage.h"
+#include "passes/quantize/grid/fit.h"
+#include "passes/quantize/integer/pair_safe.h"
 #include "passes/quantize/integer/static_qdq.h"
 #include "passes/quantize/rounding/static_rounding.h"
 
@@ -44,86 +45,110 @@ codec::Blocks blocks_along(const Dims& shape, std::int64_t axis) {
   return b;
 }
 
-constexpr CodeRange kFull{-127, 127};
-constexpr CodeRange kHalf{-64, 64};  ///< any two of them are safe
+constexpr CodeRange kCodes{-127, 127};
 
-/// A scale, and the codes that may be used with it.
-struct ChannelGrid {
-  float scale = 1;
-  CodeRange codes = kFull;
+std::vector<std::int32_t> nearest_codes(std::span<const float> values, float scale) {
+  std::vector<std::int32_t> codes(values.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const float q = std::nearbyint(values[i] / scale);
+    codes[i] = static_cast<std::int32_t>(
+        std::clamp(q, static_cast<float>(kCodes.low), static_cast<float>(kCodes.high)));
+  }
+  return codes;
+}
+
+/// The codes of channels, and what they share or not.
+class ChannelCodes {
+ public:
+  ChannelCodes(const Tensor& weight, const WeightSpot& spot, const StaticOptions& options)
+      : spot_(spot),
+        safe_(options.target.saturates && spot.paired),
+        channels_(channels_of(weight, spot.axis)) {
+    const FitOptions free{kCodes, true, options.weight_clip};
+    const auto fitted = [&](std::span<const float> values) {
+      const auto [low, high] = std::minmax_element(values.begin(), values.end());
+      return fit_block(values, *low, *high, free).scale;
+    };
+    scales_.resize(channels_.size());
+    if (!options.target.per_channel) {
+      std::fill(scales_.begin(), scales_.end(), safe_scale(fitted(to_floats(weight)), channels_));
+      return;
+    }
+    parallel_for(static_cast<std::int64_t>(channels_.size()), [&](std::int64_t c) {
+      const auto i = static_cast<std::size_t>(c);
+      scales_[i] = safe_scale(fitted(channels_[i]), std::span(&channels_[i], 1));
+    });
+  }
+
+  std::size_t size() const { return channels_.size(); }
+  const std::vector<float>& scales() const { return scales_; }
+  /// A bias may need more.
+  void widen(std::size_t channel, float scale) { scales_[channel] = std::max(scales_[channel], scale); }
+
+  std::vector<std::int32_t> codes(std::size_t channel) const {
+    return codes_at(channels_[channel], scales_[channel]);
+  }
+  /// In the order of the weight's elements.
+  Bytes encode(const codec::Blocks& blocks) const {
+    std::vector<std::vector<std::int32_t>> all(size());
+    parallel_for(static_cast<std::int64_t>(size()), [&](std::int64_t c) {
+      all[static_cast<std::size_t>(c)] = codes(static_cast<std::size_t>(c));
+    });
+    std::vector<std::size_t> next(size());
+    std::vector<std::byte> out(size() == 0 ? 0 : size() * channels_[0].size());
+    blocks.each_run(0, out.size(),
+                    [&](std::uint64_t first, std::uint64_t n, std::uint64_t s, std::uint64_t step) {
+                      for (std::uint64_t i = 0; i < n; ++i) {
+                        const std::uint64_t channel = s + i * step;
+                        out[first + i] = static_cast<std::byte>(all[channel][next[channel]++] & 0xFF);
+                      }
+                    });
+    return Bytes::own(std::move(out));
+  }
+  RowCodes ranges(std::size_t channel) const {
+    return safe_ ? pair_safe_ranges(codes(channel), spot_.positions) : RowCodes{.range = kCodes};
+  }
+
+ private:
+  std::vector<std::int32_t> codes_at(std::span<const float> values, float scale) const {
+    std::vector<std::int32_t> codes = nearest_codes(values, scale);
+    if (safe_) make_pair_safe(codes, spot_.positions);
+    return codes;
+  }
+  /// `scale`, or up to twice as much where fewer codes have to be lowered then: the least squared error.
+  float safe_scale(float scale, std::span<const std::vector<float>> channels) const {
+    if (!safe_) return scale;
+    constexpr int kSteps = 12;
+    float best = scale;
+    double least = INFINITY;
+    for (int step = 0; step <= kSteps; ++step) {
+      const float s = scale * (1 + static_cast<float>(step) / kSteps);
+      double error = 0;
+      bool moved = false;
+      for (const std::vector<float>& values : channels) {
+        std::vector<std::int32_t> codes = nearest_codes(values, s);
+        moved |= make_pair_safe(codes, spot_.positions);
+        for (std::size_t i = 0; i < values.size(); ++i)
+          error += std::pow(static_cast<double>(values[i]) - static_cast<double>(s) * codes[i], 2);
+      }
+      if (error < least) least = error, best = s;
+      if (!moved) break;  // a larger one is only coarser
+    }
+    return best;
+  }
+
+  WeightSpot spot_;
+  bool safe_;
+  std::vector<std::vector<float>> channels_;
+  std::vector<float> scales_;
 };
 
-/// The better, by squared error, of all codes at a scale at which the largest pair is safe, and of 65 on
-/// either side at a scale that may clip.
-ChannelGrid safe_grid(std::span<const float> channel) {
-  const auto [low, high] = std::minmax_element(channel.begin(), channel.end());
-  const ChannelGrid full{pair_safe_scale(channel), kFull};
-  const FitOptions clipped{kHalf, true, Clip::kMse};
-  const ChannelGrid half{fit_block(channel, *low, *high, clipped).scale, kHalf};
-  const auto error = [&](const ChannelGrid& g) { return squared_error(channel, {g.scale, 0}, g.codes); };
-  return error(half) < error(full) ? half : full;
-}
-
-std::vector<ChannelGrid> channel_grids(const Tensor& weight, const WeightSpot& spot,
-                                       const StaticOptions& options) {
-  const auto channels = channels_of(weight, spot.axis);
-  const bool safe = options.target.saturates && spot.paired;
-  std::vector<ChannelGrid> grids(channels.size());
-  const FitOptions free{kFull, true, options.weight_clip};
-  const auto best = [&](std::span<const float> values) {
-    if (safe) return safe_grid(values);
-    const auto [low, high] = std::minmax_element(values.begin(), values.end());
-    return ChannelGrid{fit_block(values, *low, *high, free).scale, kFull};
-  };
-  if (!options.target.per_channel) {
-    std::fill(grids.begin(), grids.end(), best(to_floats(weight)));
-    return grids;
-  }
-  parallel_for(static_cast<std::int64_t>(channels.size()), [&](std::int64_t c) {
-    const auto i = static_cast<std::size_t>(c);
-    grids[i] = best(channels[i]);
-  });
-  return grids;
-}
-
-/// Codes by channel, each within its own range.
-Bytes encode_channels(const Tensor& weight, const codec::Blocks& blocks,
-                      const std::vector<ChannelGrid>& grids) {
-  const std::vector<float> values = to_floats(weight);
-  std::vector<std::byte> codes(values.size());
-  blocks.each_run(
-      0, values.size(), [&](std::uint64_t first, std::uint64_t n, std::uint64_t s, std::uint64_t step) {
-        for (std::uint64_t i = 0; i < n; ++i) {
-          const ChannelGrid& g = grids[s + i * step];
-          const float q = std::clamp(std::nearbyint(values[first + i] / g.scale),
-                                     static_cast<float>(g.codes.low), static_cast<float>(g.codes.high));
-          codes[first + i] = static_cast<std::byte>(static_cast<std::int32_t>(q) & 0xFF);
-        }
-      });
-  return Bytes::own(std::move(codes));
-}
-
 /// Codes by what the node takes in, each channel within its own range and safe in pairs where that counts.
-std::string round_by_inputs(const Node& node, const WeightSpot& spot, const Tensor& weight,
-                            const std::vector<ChannelGrid>& grids, const StaticOptions& options,
-                            codec::Grid& grid) {
+std::string round_by_inputs(const Node& node, const Tensor& weight, const ChannelCodes& channels,
+                            const StaticOptions& options, codec::Grid& grid) {
   if (!options.rounding) return "";
-  const Tensor stored = [&] {
-    Tensor t;
-    t.dtype = DType::kInt8;
-    t.shape = weight.shape;
-    t.bytes = grid.codes;
-    return t;
-  }();
-  const auto nearest = channels_of(stored, spot.axis);
   return options.rounding->round(
-      node, weight,
-      [&](std::size_t row) {
-        if (grids[row].codes == kHalf || !options.target.saturates || !spot.paired)
-          return RowCodes{.range = grids[row].codes};
-        return pair_safe_codes(std::vector<std::int32_t>(nearest[row].begin(), nearest[row].end()));
-      },
-      grid);
+      node, weight, [&](std::size_t row) { return channels.ranges(row); }, grid);
 }
 
 /// The bias input of the node; null when there is none, or it is none that can be quantized.
@@ -136,11 +161,10 @@ const Value* bias_of(const Model& model, const Node& node, std::size_t channels)
 
 /// Every channel of the bias has a code at the scale of input times weight. (With 8 bits weights are made a
 /// little coarser where one has none, which 16 bits of activations would pay for with most of theirs.)
-bool fits_32_bits(const Model& model, const Value& bias, const std::vector<ChannelGrid>& grids,
-                  const Affine& input) {
+bool fits_32_bits(const Model& model, const Value& bias, std::span<const float> scales, const Affine& input) {
   const std::vector<double> b = to_doubles(*fixed_constant(model, bias));
   for (std::size_t c = 0; c < b.size(); ++c) {
-    const double scale = static_cast<double>(input.scale) * static_cast<double>(grids[c].scale);
+    const double scale = static_cast<double>(input.scale) * static_cast<double>(scales[c]);
     if (std::abs(b[c]) / scale > kLargestBias) return false;
   }
   return true;
@@ -195,34 +219,14 @@ std::vector<double> mean_shift(const Node& node, const Tensor& weight, const std
 
 }  // namespace
 
-float pair_safe_scale(std::span<const float> channel) {
-  constexpr double kPair = 128, kSingle = 127;
-  std::array<double, 2> up{}, down{};  // the two largest of each sign
-  for (const float v : channel) {
-    std::array<double, 2>& top = v > 0 ? up : down;
-    const auto size = std::abs(static_cast<double>(v));
-    if (size > top[0]) {
-      top = {size, top[0]};
-    } else if (size > top[1]) {
-      top[1] = size;
-    }
-  }
-  const double absmax = std::max(up[0], down[0]);
-  double scale = std::max({absmax / kSingle, (up[0] + up[1]) / kPair, (down[0] + down[1]) / kPair});
-  if (scale == 0) return 1;
-  // Each of the two may be rounded up.
-  const auto fits = [&](const std::array<double, 2>& top, double s) {
-    return std::nearbyint(top[0] / s) + std::nearbyint(top[1] / s) <= kPair;
-  };
-  while (!fits(up, scale) || !fits(down, scale)) scale *= 1 + 1.0 / 512;
-  const auto result = static_cast<float>(scale);
-  return std::isnormal(result) && std::isnormal(1 / result) ? result : 1;
-}
-
 std::optional<WeightSpot> weight_spot(const Model& model, const Node& node) {
   const auto w = node.input(1) ? fixed_constant(model, *node.input(1)) : std::nullopt;
   if (!w || w->dtype != DType::kFloat || w->rank() < 2 || w->size() == 0) return std::nullopt;
   WeightSpot spot;
+  if (node.is("Conv") || node.is("ConvTranspose")) {
+    for (std::int64_t i = 2; i < w->rank(); ++i)
+      spot.positions *= static_cast<std::size_t>(w->shape[static_cast<std::size_t>(i)]);
+  }
   if (node.is("Conv")) {
     spot.axis = 0;
     const std::int64_t group = node.int_or("group", 1);
@@ -246,9 +250,9 @@ codec::Grid weight_grid(const Tensor& weight, const WeightSpot& spot, const Stat
   codec::Grid grid;
   grid.shape = weight.shape;
   grid.blocks = blocks_along(weight.shape, spot.axis);
-  const std::vector<ChannelGrid> grids = channel_grids(weight, spot, options);
-  for (const ChannelGrid& g : grids) grid.scale.push_back(g.scale);
-  grid.codes = encode_channels(weight, grid.blocks, grids);
+  const ChannelCodes channels(weight, spot, options);
+  grid.scale = channels.scales();
+  grid.codes = channels.encode(grid.blocks);
   return grid;
 }
 
@@ -261,11 +265,12 @@ std::string quantize_node_weights(Model& model, const Node& node, const WeightSp
   codec::Grid grid;
   grid.shape = weight.shape;
   grid.blocks = blocks_along(weight.shape, spot.axis);
-  std::vector<ChannelGrid> grids = channel_grids(weight, spot, options);
-  const std::size_t channels = grids.size();
+  ChannelCodes by_channel(weight, spot, options);
+  const std::size_t channels = by_channel.size();
   const Value* bias = options.target.integer_bias ? bias_of(model, node, channels) : nullptr;
   const bool wide = bits(options.target.activation) > 8;
-  if (bias && wide && !fits_32_bits(model, *bias, grids, input)) bias = nullptr;  // it stays in float
+  if (bias && wide && !fits_32_bits(model, *bias, by_channel.scales(), input))
+    bias = nullptr;  // it stays in float
   if (!bias && corrects(node, mean, options)) bias = add_bias(graph, node, channels);
   std::vector<double> codes;
   std::vector<float> bias_scales;
@@ -274,13 +279,13 @@ std::string quantize_node_weights(Model& model, const Node& node, const WeightSp
     for (std::size_t c = 0; c < channels; ++c) {
       const double needed =
           std::abs(static_cast<double>(b[c])) / kLargestBias / static_cast<double>(input.scale);
-      grids[c].scale = std::max(grids[c].scale, static_cast<float>(needed));
-      bias_scales.push_back(input.scale * grids[c].scale);
+      by_channel.widen(c, static_cast<float>(needed));
+      bias_scales.push_back(input.scale * by_channel.scales()[c]);
     }
   }
-  for (const ChannelGrid& g : grids) grid.scale.push_back(g.scale);
-  grid.codes = encode_channels(weight, grid.blocks, grids);
-  const std::string rounded = round_by_inputs(node, spot, weight, grids, options, grid);
+  grid.scale = by_channel.scales();
+  grid.codes = by_channel.encode(grid.blocks);
+  const std::string rounded = round_by_inputs(node, weight, by_channel, options, grid);
   if (bias) {
     const std::vector<double> shift =
         mean_shift(node, weight, to_floats(codec::decode(grid)), mean, channels);

@@ -9,14 +9,13 @@
 
 namespace compressor::quantize {
 
-/// The codes that a row may use: a range, and one column each that may go further up and further down.
+/// The codes that a row may use: one range, or one for each column.
 struct RowCodes {
   CodeRange range;
-  std::size_t top = SIZE_MAX, bottom = SIZE_MAX;
-  std::int32_t highest = 0, lowest = 0;  ///< of these two columns
+  std::vector<std::int8_t> lows{}, highs{};  ///< by column; empty: `range` for all
 
-  std::int32_t low(std::size_t column) const { return column == bottom ? lowest : range.low; }
-  std::int32_t high(std::size_t column) const { return column == top ? highest : range.high; }
+  std::int32_t low(std::size_t column) const { return lows.empty() ? range.low : lows[column]; }
+  std::int32_t high(std::size_t column) const { return highs.empty() ? range.high : highs[column]; }
 };
 
 /// Rows of a weight that are multiplied with the same inputs X [columns, n].

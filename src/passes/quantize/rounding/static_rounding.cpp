@@ -8,8 +8,6 @@
 namespace compressor::quantize {
 namespace {
 
-constexpr std::int32_t kPair = 128;  ///< two products of 255 and codes that add up to it stay below 2^15
-
 std::vector<const prune::PrunableWeight*> pointers(const std::vector<prune::PrunableWeight>& weights) {
   std::vector<const prune::PrunableWeight*> list;
   for (const prune::PrunableWeight& w : weights) list.push_back(&w);
@@ -46,22 +44,6 @@ std::string StaticRounding::round(const Node& node, const Tensor& weight,
   }
   layers_->replace(*known->second, codec::decode(grid));
   return text;
-}
-
-RowCodes pair_safe_codes(const std::vector<std::int32_t>& nearest) {
-  const auto [low, high] = std::minmax_element(nearest.begin(), nearest.end());
-  RowCodes codes{.range = {-kPair / 2, kPair / 2}};
-  if (*high > kPair / 2) {
-    codes.top = static_cast<std::size_t>(high - nearest.begin());
-    codes.highest = *high;
-    codes.range.high = kPair - *high;
-  }
-  if (*low < -kPair / 2) {
-    codes.bottom = static_cast<std::size_t>(low - nearest.begin());
-    codes.lowest = *low;
-    codes.range.low = -kPair - *low;
-  }
-  return codes;
 }
 
 }  // namespace compressor::quantize

@@ -28,8 +28,4 @@ class StaticRounding {
   std::optional<MeasuredLayers> layers_;
 };
 
-/// The codes that a row may use so that no two of one sign exceed 128: the largest of the nearest codes on
-/// each side, and for all others what that leaves.
-RowCodes pair_safe_codes(const std::vector<std::int32_t>& nearest);
-
 }  // namespace compressor::quantize
