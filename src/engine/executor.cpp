@@ -59,6 +59,9 @@ Executor::Impl::Impl(const Model& model, ExecutorOptions options)
   wishes_.changing.insert(changing.begin(), changing.end());
   if (wishes_.fuse && !wishes_.training) facts_ = infer_facts(model);
   main_ = engine::compile(model, *model.graph, nullptr, facts_, wishes_);
+  // A tap is shown whole values.
+  if (wishes_.fuse && !wishes_.training && wishes_.taps.empty())
+    slices_ = engine::find_slices(*main_, facts_);
   for (const Value* v : changing) {
     CHECK(v->initializer() && main_->slot_of.contains(v), "parameter '{}' is no initializer", v->name());
     const std::vector<float> numbers = to_floats(*v->initializer());
@@ -97,7 +100,7 @@ std::vector<RunValue> Executor::Impl::run(const Feeds& feeds) {
     recording_ = true;  // the last one is the first to go back through
     run_steps(frame, stretch_begin(last), main_->steps.size());
   } else {
-    run_steps(frame, 0, main_->steps.size());
+    run_steps(frame, run_slices(frame), main_->steps.size());
   }
   recording_ = false;
   return collect(frame);
@@ -115,6 +118,39 @@ std::vector<RunValue> Executor::Impl::collect(Frame& frame) {
     }
   }
   return results;
+}
+
+std::size_t Executor::Impl::run_slices(Frame& frame) {
+  if (slices_.end == 0) return 0;
+  std::vector<RunValue> inputs;
+  for (const int slot : slices_.inputs) {
+    inputs.push_back(frame.slots[static_cast<std::size_t>(slot)]->value);
+    const RunValue& x = inputs.back();
+    if (x.kind != RunValue::Kind::kTensor || x.tensor.shape.empty()) return 0;
+    if (x.tensor.shape[0] != inputs[0].tensor.shape[0] || x.tensor.bytes.empty()) return 0;
+  }
+  const std::int64_t batch = inputs[0].tensor.shape[0];
+  const std::int64_t samples = engine::samples_of(slices_, batch);
+  if (samples == batch) return 0;
+  std::vector<engine::Joined> joined(slices_.borders.size());
+  for (std::int64_t first = 0; first < batch; first += samples) {
+    Frame slice;
+    slice.program = frame.program;
+    slice.slots.resize(frame.slots.size());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      auto held = std::make_shared<Held>();
+      held->value = engine::slice_of(inputs[i], first, std::min(samples, batch - first));
+      slice.slots[static_cast<std::size_t>(slices_.inputs[i])] = std::move(held);
+    }
+    run_steps(slice, 0, slices_.end);
+    for (std::size_t i = 0; i < joined.size(); ++i) {
+      joined[i].add(*slice.slots[static_cast<std::size_t>(slices_.borders[i])], first, batch);
+    }
+  }
+  for (std::size_t i = 0; i < joined.size(); ++i) {
+    frame.slots[static_cast<std::size_t>(slices_.borders[i])] = joined[i].finish();
+  }
+  return slices_.end;
 }
 
 void Executor::Impl::run_steps(Frame& frame, std::size_t begin, std::size_t end) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "compressor/engine/executor.h"
+#include "engine/slices.h"
 #include "engine/step_context.h"
 
 namespace compressor {
@@ -49,6 +50,8 @@ class Executor::Impl final : public engine::Host {
   void bind_inputs(engine::Frame& frame, const Feeds& feeds);
   void check_feed(const Value& value, const ops::RunValue& feed) const;
   void run_steps(engine::Frame& frame, std::size_t begin, std::size_t end);
+  /// The first steps, a few samples at a time where the batch is large; how many steps were run.
+  std::size_t run_slices(engine::Frame& frame);
   void run_step(engine::Frame& frame, engine::Step& step);
   void run_operator(engine::Frame& frame, engine::Step& step);
   void run_parts(engine::Frame& frame, engine::Step& step);
@@ -71,6 +74,7 @@ class Executor::Impl final : public engine::Host {
   engine::Wishes wishes_;
   FactsMap facts_;
   std::unique_ptr<engine::Program> main_;
+  engine::Slices slices_;
   std::map<const Graph*, std::unique_ptr<engine::Program>> bodies_;
   std::map<const Node*, std::unique_ptr<Call>> calls_;
   std::map<const Value*, kernels::Buffer> parameters_;

@@ -21,6 +21,7 @@ void loop(const From* x, To* y, std::int64_t n) {
     if constexpr (std::is_same_v<To, Bool>) {
       y[i].value = x[i] != From{} ? 1 : 0;
     } else {
+      // NOLINTNEXTLINE(bugprone-signed-char-misuse): an int8 is a number, not a character
       y[i] = static_cast<To>(x[i]);
     }
   }

@@ -83,24 +83,24 @@ __attribute__((always_inline)) inline void fold(const PoolRow& s, const float* x
 
 }  // namespace
 
-COMPRESSOR_CLONES void max_row(const PoolRow& s) {
-  for (std::int64_t o = 0; o < s.out; ++o) {
-    const std::int64_t at = o * s.stride - s.pad_begin;
-    const Taps taps = inside(s, at, 0, s.in);
-    fold<Largest>(s, s.x + (at + taps.first * s.dilation) * s.channels, taps.last - taps.first, 1.0F,
-                  s.y + o * s.channels);
+COMPRESSOR_CLONES void max_row(const PoolRow& row) {
+  for (std::int64_t o = 0; o < row.out; ++o) {
+    const std::int64_t at = o * row.stride - row.pad_begin;
+    const Taps taps = inside(row, at, 0, row.in);
+    fold<Largest>(row, row.x + (at + taps.first * row.dilation) * row.channels, taps.last - taps.first, 1.0F,
+                  row.y + o * row.channels);
   }
 }
 
-COMPRESSOR_CLONES void average_row(const PoolRow& s, std::int64_t padded_height) {
-  for (std::int64_t o = 0; o < s.out; ++o) {
-    const std::int64_t at = o * s.stride - s.pad_begin;
-    const Taps taps = inside(s, at, 0, s.in);
-    const Taps padded = padded_height > 0 ? inside(s, at, -s.pad_begin, s.in + s.pad_end) : taps;
+COMPRESSOR_CLONES void average_row(const PoolRow& row, std::int64_t padded_height) {
+  for (std::int64_t o = 0; o < row.out; ++o) {
+    const std::int64_t at = o * row.stride - row.pad_begin;
+    const Taps taps = inside(row, at, 0, row.in);
+    const Taps padded = padded_height > 0 ? inside(row, at, -row.pad_begin, row.in + row.pad_end) : taps;
     const auto count =
-        static_cast<float>((padded.last - padded.first) * (padded_height > 0 ? padded_height : s.height));
-    fold<Sum>(s, s.x + (at + taps.first * s.dilation) * s.channels, taps.last - taps.first,
-              count > 0 ? 1.0F / count : 0.0F, s.y + o * s.channels);
+        static_cast<float>((padded.last - padded.first) * (padded_height > 0 ? padded_height : row.height));
+    fold<Sum>(row, row.x + (at + taps.first * row.dilation) * row.channels, taps.last - taps.first,
+              count > 0 ? 1.0F / count : 0.0F, row.y + o * row.channels);
   }
 }
 

@@ -81,7 +81,7 @@ __attribute__((always_inline)) inline void exp_lanes(Lanes& x) {
   const Lanes y = p * a * b;
   const Lanes bounded = x > 88.72284F ? Lanes{} + HUGE_VALF : y;
   const Lanes positive = x < -103.0F ? Lanes{} : bounded;
-  x = x == x ? positive : x;
+  x = x != x ? x : positive;  // NOLINT(misc-redundant-expression): only NaN differs from itself
 }
 
 __attribute__((always_inline)) inline float sigmoid_fast(float x) {
