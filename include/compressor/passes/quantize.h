@@ -51,6 +51,16 @@ class Quantize : public Pass {
       *this, "equalize", "none",
       "scale channels between layers, exactly in float: by what activations were seen to hold, or by weights",
       Choices{{"none", "activations", "weights"}}};
+  Option<std::string> relu6{
+      *this, "relu6", "auto",
+      "with --equalize or --absorb-bias: Clip from 0 to a bound becomes Relu, through which these pass, "
+      "where "
+      "what was seen or norms tell stays below the bound (auto), nowhere (keep), or everywhere (replace)",
+      Choices{{"auto", "keep", "replace"}}};
+  Option<bool> absorb_bias{
+      *this, "absorb-bias", false,
+      "for mode static: what norms say a channel always holds moves through Relu into the biases of what "
+      "reads it"};
   Option<std::optional<double>> smooth{
       *this, "smooth", std::nullopt,
       "scale channels between norms and products by max|x|^a / max|w|^(1-a), with this a",

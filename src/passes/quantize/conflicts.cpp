@@ -84,6 +84,12 @@ void check_form(const Quantize& q, const std::string& mode) {
 void check_equalize(const Quantize& q, const std::string& mode, bool has_data) {
   if (*q.equalize == "activations" && mode != "static")
     throw Error::usage("--equalize activations goes with --mode static, found mode {}", mode);
+  if (q.relu6.is_set() && *q.equalize == "none" && !*q.absorb_bias)
+    throw Error::usage("--relu6 goes with --equalize or --absorb-bias: nothing else wants it");
+  if (*q.relu6 == "auto" && q.relu6.is_set() && mode == "weight-only")
+    throw Error::usage("--relu6 auto goes with --mode static: ranges are known; use keep or replace");
+  if (*q.absorb_bias && (mode != "static" || q.ranges.is_set()))
+    throw Error::usage("--absorb-bias is for --mode static without --ranges");
   if (q.input_range.is_set() && (mode != "static" || has_data || q.ranges.is_set()))
     throw Error::usage("--input-range is for --mode static without --data and --ranges");
   if (*q.equalize == "activations" && q.input_range.is_set())

@@ -1,7 +1,11 @@
 // quantize: hand over to the mode; in mode static, find ranges first.
 #include "compressor/passes/quantize.h"
 
+#include <algorithm>
+
 #include "passes/quantize/channels/awq.h"
+#include "passes/quantize/channels/clip_to_relu.h"
+#include "passes/quantize/channels/high_biases.h"
 #include "passes/quantize/channels/moments.h"
 #include "passes/quantize/channels/prepare_channels.h"
 #include "passes/quantize/conflicts.h"
@@ -87,6 +91,41 @@ quantize::Look look_at(PassContext& context) {
   };
 }
 
+/// What a Clip's bound stops: factors, and what channels always hold.
+bool wants_relus(const Quantize& q) {
+  return (*q.equalize != "none" || *q.absorb_bias) && *q.relu6 != "keep";
+}
+/// Before norms are read: bounds that are to go whatever is known.
+void drop_bounds(const Quantize& q, Model& model, PassContext& context) {
+  if (wants_relus(q) && *q.relu6 == "replace") quantize::clips_to_relus(model, {}, context);
+}
+/// In a prepared model: bounds that are not reached by what norms tell or, without `moments`, data shows.
+void drop_far_bounds(const Quantize& q, Model& model, const quantize::Moments* moments,
+                     PassContext& context) {
+  if (!wants_relus(q) || *q.relu6 == "replace") return;
+  std::map<std::string, float> largest;
+  if (!moments)
+    largest = quantize::see_largest(model, context.filter, samples_of(context, "looking at bounds"));
+  const auto reaches = [&](const Value& v) -> std::optional<float> {
+    if (moments) {
+      const auto m = moments->find(v.name());
+      if (m == moments->end()) return std::nullopt;
+      return static_cast<float>(*std::max_element(m->second.high.begin(), m->second.high.end()));
+    }
+    const auto seen = largest.find(v.name());
+    return seen == largest.end() ? std::nullopt : std::optional(seen->second);
+  };
+  quantize::clips_to_relus(model, reaches, context);
+}
+
+void absorb(const Quantize& q, Model& model, quantize::Moments& moments, PassContext& context) {
+  if (!*q.absorb_bias) return;
+  if (moments.empty())
+    throw Error::usage("--absorb-bias needs norms in the model: what channels always hold");
+  const std::int64_t channels = quantize::absorb_high_biases(model, moments, context);
+  context.note(fmt::format("what {} channels always hold moved into biases behind them", channels));
+}
+
 /// Static, from samples.
 void calibrate_and_write(const Quantize& q, Model& model, const quantize::ScalingOptions& scaling,
                          const std::optional<quantize::GptqOptions>& gptq, quantize::StaticOptions& options,
@@ -94,11 +133,14 @@ void calibrate_and_write(const Quantize& q, Model& model, const quantize::Scalin
   // Of made pictures and norms, norms know better what they give.
   const bool made = q.input_range.is_set();
   quantize::Moments moments;
-  if (made || *q.bias_correction == "analytic") moments = quantize::guess_moments(model);
+  drop_bounds(q, model, context);
+  if (made || *q.absorb_bias || *q.bias_correction == "analytic") moments = quantize::guess_moments(model);
   quantize::prepare_static(model, context);
+  drop_far_bounds(q, model, made ? &moments : nullptr, context);
   quantize::scale_channels(
       model, scaling, look_at(context), context,
       [&](const quantize::ChannelFactors& factors) { quantize::scale_moments(moments, factors); });
+  absorb(q, model, moments, context);
   quantize::Calibration seen = calibrate_on(q, model, options, context);
   options.snr_db = seen.snr_db;
   if (*q.bias_correction == "analytic") options.means = quantize::means_of(moments);
@@ -129,6 +171,7 @@ void calibrate_and_write(const Quantize& q, Model& model, const quantize::Scalin
 /// Static, from what norms tell.
 void guess_and_write(const Quantize& q, Model& model, const quantize::ScalingOptions& scaling,
                      quantize::StaticOptions& options, PassContext& context) {
+  drop_bounds(q, model, context);
   quantize::Moments moments = quantize::guess_moments(model);
   if (moments.empty())
     throw Error::usage(
@@ -142,9 +185,11 @@ void guess_and_write(const Quantize& q, Model& model, const quantize::ScalingOpt
   if (*q.bias_correction == "empirical")
     throw Error::usage("--bias-correction empirical needs --data or --input-range: means that were seen");
   quantize::prepare_static(model, context);
+  drop_far_bounds(q, model, &moments, context);
   quantize::scale_channels(
       model, scaling, [&](const Model&) { return quantize::seen_of(moments); }, context,
       [&](const quantize::ChannelFactors& factors) { quantize::scale_moments(moments, factors); });
+  absorb(q, model, moments, context);
   if (*q.bias_correction != "none") options.means = quantize::means_of(moments);
   context.note("without data: ranges are told from the statistics of norms");
   write_static(q, model, quantize::ranges_of(moments), options, context);
@@ -189,6 +234,7 @@ void Quantize::rewrite(Model& model, PassContext& context) {
   quantize::check_equalize(*this, chosen, has_data);
   quantize::check_awq(*this, chosen, has_data);
   const quantize::ScalingOptions scaling{*equalize, *smooth, options.target.saturates ? 64.0 : 127.0};
+  if (chosen == "weight-only") drop_bounds(*this, model, context);
   if (chosen != "static") quantize::scale_channels(model, scaling, look_at(context), context);
   quantize::check_layers(*this, context.layers, chosen);
   if (chosen == "weight-only") {

@@ -8,6 +8,7 @@
 
 #include "compressor/base/error.h"
 #include "passes/quantize/channels/channel_moves.h"
+#include "passes/quantize/channels/clip_to_relu.h"
 
 namespace compressor::quantize {
 namespace {
@@ -148,16 +149,11 @@ class Guesser {
       const auto b = static_cast<double>(node.float_or("beta", 0.5F));
       return [s = a(0.2F), b](double v) { return std::clamp(s * v + b, 0.0, 1.0); };
     }
-    if (!node.is("Clip")) return std::nullopt;
-    const auto bound = [&](std::size_t input, const char* attribute,
-                           float otherwise) -> std::optional<double> {
-      if (!node.input(input)) return static_cast<double>(node.float_or(attribute, otherwise));
-      const auto n = numbers(node.input(input));
-      return n && n->size() == 1 ? std::optional(static_cast<double>((*n)[0])) : std::nullopt;
+    const auto bounds = clip_bounds(model_, node);
+    if (!bounds) return std::nullopt;
+    return [l = static_cast<double>(bounds->low), h = static_cast<double>(bounds->high)](double v) {
+      return std::clamp(v, l, h);
     };
-    const auto low = bound(1, "min", -3.4e38F), high = bound(2, "max", 3.4e38F);
-    if (!low || !high || *low > *high) return std::nullopt;
-    return [l = *low, h = *high](double v) { return std::clamp(v, l, h); };
   }
 
   Guess prelu(const Node& node, const ChannelMoments& x) const {

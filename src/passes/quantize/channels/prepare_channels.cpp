@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "passes/quantize/channels/clip_to_relu.h"
+
 namespace compressor::quantize {
 
 ChannelsSeen see_channels(const Model& model, const NodeFilter& filter, const Samples& samples) {
@@ -29,6 +31,18 @@ ChannelsSeen see_channels(const Model& model, const NodeFilter& filter, const Sa
     }
   }
   return seen;
+}
+
+std::map<std::string, float> see_largest(const Model& model, const NodeFilter& filter,
+                                         const Samples& samples) {
+  StatisticsRequest request;
+  request.bins = 4;
+  for (const Node* node : bounded_relus(model, filter)) request.values.push_back(node->input(0));
+  std::map<std::string, float> largest;
+  if (request.values.empty()) return largest;
+  for (const auto& [value, s] : collect_statistics(model, request, samples).values)
+    largest[value->name()] = static_cast<float>(s.all.max);
+  return largest;
 }
 
 void scale_channels(Model& model, const ScalingOptions& options, const Look& look, PassContext& context,

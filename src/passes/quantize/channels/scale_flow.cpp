@@ -10,6 +10,7 @@
 
 #include "compressor/base/error.h"
 #include "passes/quantize/channels/channel_moves.h"
+#include "passes/quantize/channels/clip_to_relu.h"
 #include "passes/quantize/channels/factor_tracks.h"
 
 namespace compressor::quantize {
@@ -323,15 +324,8 @@ class Follower : private FactorTracks {
 
   /// Clip from 0 (or nothing) to nothing.
   bool is_relu(const Node& node) const {
-    const auto bound = [&](std::size_t input, std::string_view attribute,
-                           float otherwise) -> std::optional<float> {
-      if (!node.input(input)) return node.float_or(attribute, otherwise);
-      const auto c = constant(node.input(input));
-      return c && c->size() == 1 ? std::optional(to_floats(*c)[0]) : std::nullopt;
-    };
-    const auto low = bound(1, "min", -HUGE_VALF), high = bound(2, "max", HUGE_VALF);
-    constexpr float kLargest = 3.4e38F;
-    return low && high && (*low == 0 || *low < -kLargest) && *high > kLargest;
+    const auto bounds = clip_bounds(model(), node);
+    return bounds && !bounds->has_high() && (bounds->low == 0 || bounds->low <= -3.4e38F);
   }
 
   /// Operators that move elements: where the channels are afterwards. Zeros are zeros at any factor.
