@@ -1,7 +1,9 @@
 // resize: each output pixel is a weighted sum of input pixels, first along the rows and then along the
 // columns.
 //
-//   bilinear   two pixels around the centre (i + 1/2) s - 1/2, s the ratio of the sizes
+//   bilinear   two pixels around the centre (i + 1/2) s - 1/2, s the ratio of the sizes; in OpenCV's fixed
+//   point,
+//              to the bit: weights of 11 bits, the last 4 of a row's sums dropped, then the last 16
 //   antialias  a triangle of half-width max(s, 1) around (i + 1/2) s, as PIL has it, rounded between the two
 //   passes
 #include "data/resize.h"
@@ -77,11 +79,67 @@ void stretch_row(const std::uint8_t* in, float* out, std::int64_t channels, cons
   }
 }
 
+// Weights of two pixels as whole numbers of 2048.
+struct FixedTaps {
+  std::vector<std::int64_t> first, second;
+  std::vector<std::int32_t> near, far;
+};
+
+FixedTaps fixed_taps(std::int64_t in, std::int64_t out) {
+  constexpr float kOne = 2048;
+  FixedTaps taps;
+  const double ratio = static_cast<double>(in) / static_cast<double>(out);
+  for (std::int64_t i = 0; i < out; ++i) {
+    auto at = static_cast<float>((static_cast<double>(i) + 0.5) * ratio - 0.5);
+    auto first = static_cast<std::int64_t>(std::floor(at));
+    at -= static_cast<float>(first);
+    if (first < 0) first = 0, at = 0;
+    if (first >= in - 1) first = in - 1, at = 0;
+    taps.first.push_back(first);
+    taps.second.push_back(std::min(first + 1, in - 1));
+    taps.near.push_back(static_cast<std::int32_t>(std::lrint((1 - at) * kOne)));
+    taps.far.push_back(static_cast<std::int32_t>(std::lrint(at * kOne)));
+  }
+  return taps;
+}
+
+void stretch_row(const std::uint8_t* in, std::int32_t* out, std::int64_t channels, const FixedTaps& taps) {
+  for (std::size_t x = 0; x < taps.first.size(); ++x) {
+    for (std::int64_t c = 0; c < channels; ++c)
+      *out++ =
+          in[taps.first[x] * channels + c] * taps.near[x] + in[taps.second[x] * channels + c] * taps.far[x];
+  }
+}
+
+Image bilinear(const Image& image, std::int64_t height, std::int64_t width) {
+  const FixedTaps across = fixed_taps(image.width, width), down = fixed_taps(image.height, height);
+  Image result(height, width, image.channels);
+  const std::size_t row = result.row_size();
+  std::vector<std::int32_t> upper(row), lower(row);
+  std::int64_t upper_at = -1, lower_at = -1;
+  for (std::int64_t y = 0; y < height; ++y) {
+    const auto i = static_cast<std::size_t>(y);
+    if (lower_at == down.first[i]) std::swap(upper, lower), std::swap(upper_at, lower_at);
+    if (upper_at != down.first[i])
+      stretch_row(image.row(upper_at = down.first[i]), upper.data(), image.channels, across);
+    if (lower_at != down.second[i])
+      stretch_row(image.row(lower_at = down.second[i]), lower.data(), image.channels, across);
+    std::uint8_t* out = result.row(y);
+    for (std::size_t k = 0; k < row; ++k) {
+      const std::int32_t sum =
+          ((down.near[i] * (upper[k] >> 4)) >> 16) + ((down.far[i] * (lower[k] >> 4)) >> 16);
+      out[k] = static_cast<std::uint8_t>(std::clamp((sum + 2) >> 2, 0, 255));
+    }
+  }
+  return result;
+}
+
 }  // namespace
 
 Image resized(const Image& image, std::int64_t height, std::int64_t width, Preprocess::Filter filter) {
   CHECK(height > 0 && width > 0);
   if (height == image.height && width == image.width) return image;
+  if (filter == Preprocess::Filter::kBilinear) return bilinear(image, height, width);
   const Taps across = taps_of(image.width, width, filter), down = taps_of(image.height, height, filter);
   Image result(height, width, image.channels);
   const std::size_t row = result.row_size();

@@ -93,6 +93,8 @@ INSTANTIATE_TEST_SUITE_P(
         Baseline{"camvid_espnet.onnx", "camvid", "camvid", "miou", 0.709, 0.005, camvid(), 0},
         Baseline{
             "coco_yolox_nano_416.onnx", "voc2012_subset", "yolox", "ap50:decoder=yolox", 0.790, 0.005, {}, 0},
+        Baseline{
+            "coco_yolox_nano_416.onnx", "voc2012_subset", "yolox", "ap:decoder=yolox", 0.543, 0.005, {}, 0},
         Baseline{"magika_standard_v3_3.onnx", "magika", "", "top1", 100, 0, {}, 0},
         Baseline{"lm_stories260K.onnx", "text/tinystories_val_a.txt", "", "nats_per_token", 1.43, 0.005,
                  stories(), 20}));

@@ -173,8 +173,8 @@ TEST(Formats, Voc) {
   const Box& box = sample.truth.boxes->front();
   EXPECT_EQ(data->classes()[static_cast<std::size_t>(box.label)], "dog");
   EXPECT_TRUE(box.difficult);
-  EXPECT_DOUBLE_EQ(box.x1, 0);
-  EXPECT_DOUBLE_EQ(box.y1, 1);
+  EXPECT_DOUBLE_EQ(box.x1, 1);
+  EXPECT_DOUBLE_EQ(box.y1, 2);
   EXPECT_DOUBLE_EQ(box.x2, 3.5);
   EXPECT_DOUBLE_EQ(box.y2, 4);
   EXPECT_TRUE(data->get(1).truth.boxes->empty());

@@ -56,6 +56,13 @@ TEST(Preprocess, BilinearByHand) {
   EXPECT_THAT(applied("resize=1x2,filter=antialias", image), testing::ElementsAre(71, 117));
 }
 
+TEST(Preprocess, BilinearDropsBitsAsOpenCvDoes) {
+  // What cv2.resize (INTER_LINEAR) gives; exact sums would round some of these up.
+  Image image(3, 5, 1);
+  image.pixels = {10, 200, 30, 77, 5, 90, 14, 250, 66, 1, 31, 7, 128, 255, 99};
+  EXPECT_THAT(applied("resize=2x3", image), testing::ElementsAre(71, 85, 27, 33, 159, 119));
+}
+
 TEST(Preprocess, ResizingKeepsAFlatPictureFlat) {
   for (const char* filter : {"bilinear", "antialias", "nearest"}) {
     for (const auto& [h, w] : {std::pair(7, 90), std::pair(200, 3), std::pair(33, 31)}) {

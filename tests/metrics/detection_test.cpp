@@ -129,6 +129,27 @@ TEST(Detection, DecodersReadBackWhatWasWritten) {
   }
 }
 
+TEST(Detection, ASecondClassCountsWhereAskedFor) {
+  made::Seeded random(9);
+  const auto items = scenes(random, false);
+  Outputs outputs = fastestdet(items);
+  std::vector<float> z = to_floats(outputs[0].second);
+  constexpr std::size_t kCells = 64, kFields = 5 + kClasses;
+  // Each box is a little more like another class.
+  for (std::size_t i = 0; i < z.size(); i += kFields * kCells) {
+    for (std::size_t cell = 0; cell < kCells; ++cell) {
+      for (std::size_t c = 0; c < kClasses; ++c) {
+        if (z[i + (5 + c) * kCells + cell] != 0.7F) continue;
+        z[i + (5 + (c + 1) % kClasses) * kCells + cell] = 0.8F;
+        break;
+      }
+    }
+  }
+  outputs = made::output("758", outputs[0].second.shape, z);
+  EXPECT_LT(made::once("ap50:decoder=fastestdet", outputs, items), 0.4);
+  EXPECT_GT(made::once("ap50:decoder=fastestdet,labels=all", outputs, items), 0.4);
+}
+
 TEST(Detection, DecodedYoloInBothOrders) {
   made::Seeded random(7);
   const auto items = scenes(random, true);

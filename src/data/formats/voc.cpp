@@ -1,6 +1,7 @@
 // voc: Pascal VOC: an XML file of boxes for each picture.
 //
-// Its coordinates count pixels from 1 and include the last one: x1 = xmin - 1, x2 = xmax.
+// Boxes are taken as they are written, as wide as xmax - xmin: so evaluations by COCO's rules take them, and
+// published figures of detectors rest on that. (The devkit counts pixels from 1 and adds one to the width.)
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -42,8 +43,8 @@ Box read_box(const XmlElement& object, const std::vector<std::string>& classes, 
   const XmlElement& bounds = needed(object, "bndbox", path);
   Box box;
   box.label = found - classes.begin();
-  box.x1 = number(bounds, "xmin", path) - 1;
-  box.y1 = number(bounds, "ymin", path) - 1;
+  box.x1 = number(bounds, "xmin", path);
+  box.y1 = number(bounds, "ymin", path);
   box.x2 = number(bounds, "xmax", path);
   box.y2 = number(bounds, "ymax", path);
   if (box.x2 <= box.x1 || box.y2 <= box.y1)

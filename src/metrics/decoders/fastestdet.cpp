@@ -2,7 +2,7 @@
 //
 //   output [N, 5 + C, h, w]: objectness and classes after sigmoid and softmax, box raw
 //   centre = (tanh(z) + cell) / grid;  size = sigmoid(z);  in shares of the picture
-//   score = objectness^0.6 * best class^0.4
+//   score = objectness^0.6 * class^0.4, of the best class or of all
 //
 // FastestDet (github.com/dog-qiuqiu/FastestDet), 2022.
 #include <algorithm>
@@ -40,19 +40,23 @@ class FastestDet : public Decoder {
       for (std::int64_t f = 6; f < fields; ++f) {
         if (z(f) > z(best)) best = f;
       }
-      const double s = std::pow(z(0), 0.6) * std::pow(z(best), 0.4);
-      if (!(s >= score)) continue;
+      const auto score_of = [&](std::int64_t f) { return std::pow(z(0), 0.6) * std::pow(z(f), 0.4); };
+      if (!(score_of(best) >= score)) continue;
       const auto share = [](double offset, std::int64_t at, std::int64_t count, std::int64_t pixels) {
         return (std::tanh(offset) + static_cast<double>(at)) / static_cast<double>(count) *
                static_cast<double>(pixels);
       };
+      const bool all_labels = *labels_ == "all";
       Detection d{.box = box_of(BoxForm::kCentre, share(z(1), cell % w, w, frame.width),
                                 share(z(2), cell / w, h, frame.height),
                                 sigmoid(z(3)) * static_cast<double>(frame.width),
                                 sigmoid(z(4)) * static_cast<double>(frame.height)),
-                  .score = s};
-      d.box.label = best - 5;
-      found.push_back(d);
+                  .score = 0};
+      for (std::int64_t f = all_labels ? 5 : best; f < (all_labels ? fields : best + 1); ++f) {
+        d.score = score_of(f);
+        d.box.label = f - 5;
+        if (d.score >= score) found.push_back(d);
+      }
     }
   }
 
@@ -68,6 +72,8 @@ class FastestDet : public Decoder {
 
   Option<std::string> output_{*this, "output", "",
                               "name of the output with the boxes; empty: the one that fits"};
+  Option<std::string> labels_{*this, "labels", "best", "classes of a box that count",
+                              Choices{{"best", "all"}}};
 };
 
 }  // namespace
