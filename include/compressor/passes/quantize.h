@@ -59,8 +59,8 @@ class Quantize : public Pass {
       Choices{{"auto", "keep", "replace"}}};
   Option<bool> absorb_bias{
       *this, "absorb-bias", false,
-      "for mode static: what norms say a channel always holds moves through Relu into the biases of what "
-      "reads it"};
+      "for mode static: what a channel always holds, as was seen or norms tell, moves through Relu into the "
+      "biases of what reads it"};
   Option<std::optional<double>> smooth{
       *this, "smooth", std::nullopt,
       "scale channels between norms and products by max|x|^a / max|w|^(1-a), with this a",

@@ -118,11 +118,14 @@ void drop_far_bounds(const Quantize& q, Model& model, const quantize::Moments* m
   quantize::clips_to_relus(model, reaches, context);
 }
 
+/// Of values behind norms, made inputs know less than the norms.
 void absorb(const Quantize& q, Model& model, quantize::Moments& moments, PassContext& context) {
   if (!*q.absorb_bias) return;
-  if (moments.empty())
-    throw Error::usage("--absorb-bias needs norms in the model: what channels always hold");
-  const std::int64_t channels = quantize::absorb_high_biases(model, moments, context);
+  quantize::Levels levels;
+  if (q.input_range.is_set() || !context.batches) levels = quantize::levels_of(moments);
+  if (context.batches)
+    levels.merge(quantize::see_levels(model, context.filter, samples_of(context, "looking at biases")));
+  const std::int64_t channels = quantize::absorb_high_biases(model, levels, moments, context);
   context.note(fmt::format("what {} channels always hold moved into biases behind them", channels));
 }
 
@@ -134,7 +137,7 @@ void calibrate_and_write(const Quantize& q, Model& model, const quantize::Scalin
   const bool made = q.input_range.is_set();
   quantize::Moments moments;
   drop_bounds(q, model, context);
-  if (made || *q.absorb_bias || *q.bias_correction == "analytic") moments = quantize::guess_moments(model);
+  if (made || *q.bias_correction == "analytic") moments = quantize::guess_moments(model);
   quantize::prepare_static(model, context);
   drop_far_bounds(q, model, made ? &moments : nullptr, context);
   quantize::scale_channels(

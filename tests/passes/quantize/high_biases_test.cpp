@@ -88,7 +88,7 @@ Case absorbed(const std::function<V(Net&, V)>& act, const std::function<V(Net&, 
     m.high.push_back(m.mean.back() + 1.2);
   }
   PassContext context;
-  c.channels = absorb_high_biases(c.after, c.moments, context);
+  c.channels = absorb_high_biases(c.after, levels_of(c.moments), c.moments, context);
   c.after.verify();
   c.result = std::move(context.result);
   return c;
@@ -155,7 +155,7 @@ TEST(HighBiases, MoveIntoGemm) {
     const Model before = net.done();
     Model after = before.clone();
     PassContext context;
-    EXPECT_EQ(absorb_high_biases(after, moments, context), 3);
+    EXPECT_EQ(absorb_high_biases(after, levels_of(moments), moments, context), 3);
     EXPECT_LT(noise(before, after), 1e-9) << "transB " << transposed << ", seed " << kSeed;
   }
 }
@@ -228,6 +228,25 @@ TEST(HighBiases, CodesAreLeftForWhatMoves) {
                                          before, [](Quantize& q) { q.absorb_bias.set(true); }, &result));
   EXPECT_LT(moved, 0.3 * kept) << "seed " << kSeed;
   EXPECT_THAT(result.notes, testing::Contains(HasSubstr("8 channels always hold")));
+}
+
+// What is seen is exact on what was seen, whatever the deviation says.
+TEST(HighBiases, AsSamplesShowThem) {
+  Net net(13);
+  const V x = net.input("x", {2, 3, 8, 8});
+  const V z = net.conv_with(x, net.weight({8, 3, 3, 3}, 0.3), biases(net, 8, 5));
+  net.output(net.conv(net.relu(z), 8, 4, {.kernel = 1}));
+  const Model before = net.done();
+  Model after = before.clone();
+  const Samples samples = [&](const std::function<void(const Executor::Feeds&)>& visit) {
+    for (std::uint64_t i = 0; i < 3; ++i) visit(input_of(before, kSeed + i));
+  };
+  const Levels levels = see_levels(before, {}, samples);
+  ASSERT_EQ(levels.count(z->name()), 1);
+  Moments none;
+  PassContext context;
+  EXPECT_GT(absorb_high_biases(after, levels, none, context), 0) << "seed " << kSeed;
+  EXPECT_LT(noise(before, after), 1e-9);
 }
 
 TEST(HighBiases, GoWithNormsAndStatic) {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "compressor/base/error.h"
+#include "compressor/ops/facts.h"
 #include "passes/quantize/channels/clip_to_relu.h"
 
 namespace compressor::quantize {
@@ -13,10 +14,35 @@ namespace {
 constexpr double kDeviations = 3;
 constexpr double kWorthIt = 1e-3;  ///< of the channels' widest reach
 
+bool is_gemm(const Node& node) {
+  return node.is("Gemm") && node.int_or("transA", 0) == 0 && node.float_or("alpha", 1) == 1 &&
+         node.float_or("beta", 1) == 1;
+}
+
+bool is_relu(const Model& model, const Node& node) {
+  if (!node.domain().empty()) return false;
+  if (node.is("Relu") || node.is("LeakyRelu")) return true;
+  if (node.is("PRelu")) return node.input(1) && fixed_constant(model, *node.input(1));
+  const auto bounds = clip_bounds(model, node);
+  return bounds && bounds->low == 0;
+}
+
+/// The only reader of what a layer gives, where that is Relu or its like, bounded or not.
+const Node* relu_behind(const Model& model, const Node& maker) {
+  if (!maker.domain().empty() || !(maker.is("Conv") || maker.is("ConvTranspose") || is_gemm(maker)))
+    return nullptr;
+  const Value* z = maker.output(0);
+  if (!z || z->uses().size() != 1) return nullptr;
+  const Node* relu = z->uses()[0].node;
+  const bool fits = relu && &relu->graph() == model.graph.get() && relu->input(0) == z &&
+                    is_relu(model, *relu) && relu->output(0);
+  return fits ? relu : nullptr;
+}
+
 class Absorber {
  public:
-  Absorber(Model& model, Moments& moments, PassContext& context)
-      : model_(model), moments_(moments), context_(context) {}
+  Absorber(Model& model, const Levels& levels, Moments& moments, PassContext& context)
+      : model_(model), levels_(levels), moments_(moments), context_(context) {}
 
   std::int64_t run() {
     for (const Node* node : model_.graph->node_list()) absorb(*node);
@@ -34,19 +60,6 @@ class Absorber {
     const auto b = constant(node.input(2));
     return b && b->dtype == DType::kFloat && b->size() == n && b->rank() > 0 &&
            b->shape.back() == static_cast<std::int64_t>(n);
-  }
-
-  static bool is_gemm(const Node& node) {
-    return node.is("Gemm") && node.int_or("transA", 0) == 0 && node.float_or("alpha", 1) == 1 &&
-           node.float_or("beta", 1) == 1;
-  }
-
-  bool is_relu(const Node& node) const {
-    if (!node.domain().empty()) return false;
-    if (node.is("Relu") || node.is("LeakyRelu")) return true;
-    if (node.is("PRelu")) return constant(node.input(1)).has_value();
-    const auto bounds = clip_bounds(model_, node);
-    return bounds && bounds->is_relu();
   }
 
   static std::int64_t outputs_of(const Node& node, const Tensor& w) {
@@ -85,31 +98,22 @@ class Absorber {
   }
 
   void absorb(const Node& maker) {
-    if (!maker.domain().empty() || !(maker.is("Conv") || maker.is("ConvTranspose") || is_gemm(maker))) return;
-    const Value* z = maker.output(0);
-    const auto known = z ? moments_.find(z->name()) : moments_.end();
-    if (known == moments_.end() || z->uses().size() != 1 || !z->uses()[0].node) return;
-    const Node& relu = *z->uses()[0].node;
-    const auto bounds = clip_bounds(model_, relu);
-    const bool bounded = bounds && bounds->low == 0 && bounds->has_high();
-    if (&relu.graph() != model_.graph.get() || !(is_relu(relu) || bounded) || relu.input(0) != z) return;
-    ChannelMoments& m = known->second;
-    std::vector<double> c(m.mean.size());
-    double widest = 0;
-    for (std::size_t i = 0; i < c.size(); ++i) widest = std::max(widest, std::abs(m.high[i]));
-    for (std::size_t i = 0; i < c.size(); ++i) {
-      const double low = m.mean[i] - kDeviations * std::sqrt(m.variance[i]);
-      c[i] = low > kWorthIt * widest ? low : 0;
-    }
+    const Node* relu = relu_behind(model_, maker);
+    if (!relu) return;
+    const auto known = levels_.find(maker.output(0)->name());
+    if (known == levels_.end()) return;
+    std::vector<double> c = known->second.least;
+    for (double& v : c) v = v > kWorthIt * known->second.reach ? v : 0;
     const auto high = std::count_if(c.begin(), c.end(), [](double v) { return v > 0; });
     if (high == 0) return;
     const auto w = constant(maker.input(1));
     std::string why;
-    if (bounded) why = fmt::format("'{}' ({}) is bounded by {:.3g}", relu.label(), relu.op(), bounds->high);
-    if (!w || !context_.filter.matches(maker) || m.axis != 1 ||
+    if (const auto bounds = clip_bounds(model_, *relu); bounds && bounds->has_high())
+      why = fmt::format("'{}' ({}) is bounded by {:.3g}", relu->label(), relu->op(), bounds->high);
+    if (!w || !context_.filter.matches(maker) ||
         outputs_of(maker, *w) != static_cast<std::int64_t>(c.size()) || !has_plain_bias(maker, c.size()))
       why = "its bias is not to change";
-    const std::vector<Use> uses(relu.output(0)->uses().begin(), relu.output(0)->uses().end());
+    const std::vector<Use> uses(relu->output(0)->uses().begin(), relu->output(0)->uses().end());
     for (const Use& use : uses) {
       if (why.empty()) why = refusal(use, c.size());
     }
@@ -122,12 +126,13 @@ class Absorber {
     for (const double v : c) less.push_back(-v);
     add_to_bias(maker, less);
     for (const Use& use : uses) add_to_bias(*use.node, through(*use.node, c));
-    shift(m, less, false);
-    if (const auto y = moments_.find(relu.output(0)->name()); y != moments_.end())
+    if (const auto m = moments_.find(maker.output(0)->name()); m != moments_.end())
+      shift(m->second, less, false);
+    if (const auto y = moments_.find(relu->output(0)->name()); y != moments_.end())
       shift(y->second, less, true);
     context_.done(maker, "bias absorbed",
                   fmt::format("{} of {} channels, up to {:.3g} of {:.3g}", high, c.size(),
-                              *std::max_element(c.begin(), c.end()), widest));
+                              *std::max_element(c.begin(), c.end()), known->second.reach));
     channels_ += high;
   }
 
@@ -186,6 +191,7 @@ class Absorber {
   }
 
   Model& model_;
+  const Levels& levels_;
   Moments& moments_;
   PassContext& context_;
   std::int64_t channels_ = 0;
@@ -193,8 +199,44 @@ class Absorber {
 
 }  // namespace
 
-std::int64_t absorb_high_biases(Model& model, Moments& moments, PassContext& context) {
-  return Absorber(model, moments, context).run();
+Levels levels_of(const Moments& moments) {
+  Levels levels;
+  for (const auto& [name, m] : moments) {
+    if (m.axis != 1) continue;
+    ChannelLevels& l = levels[name];
+    for (std::size_t c = 0; c < m.mean.size(); ++c) {
+      l.least.push_back(m.mean[c] - kDeviations * std::sqrt(m.variance[c]));
+      l.reach = std::max({l.reach, std::abs(m.low[c]), std::abs(m.high[c])});
+    }
+  }
+  return levels;
+}
+
+Levels see_levels(const Model& model, const NodeFilter& filter, const Samples& samples) {
+  StatisticsRequest request;
+  request.channels = true;
+  request.bins = 4;
+  for (const Node& node : model.graph->nodes()) {
+    if (filter.matches(node) && relu_behind(model, node)) request.values.push_back(node.output(0));
+  }
+  Levels levels;
+  if (request.values.empty()) return levels;
+  for (const auto& [value, s] : collect_statistics(model, request, samples).values) {
+    ChannelLevels& l = levels[value->name()];
+    const double n = std::max(1.0, s.channel_count);
+    for (std::size_t c = 0; c < s.channel_min.size(); ++c) {
+      const double mean = s.channel_sum[c] / n;
+      const double deviation = std::sqrt(std::max(0.0, s.channel_squares[c] / n - mean * mean));
+      const auto least = static_cast<double>(s.channel_min[c]), most = static_cast<double>(s.channel_max[c]);
+      l.least.push_back(std::min(least, mean - kDeviations * deviation));
+      l.reach = std::max({l.reach, std::abs(least), std::abs(most)});
+    }
+  }
+  return levels;
+}
+
+std::int64_t absorb_high_biases(Model& model, const Levels& levels, Moments& moments, PassContext& context) {
+  return Absorber(model, levels, moments, context).run();
 }
 
 }  // namespace compressor::quantize

@@ -7,13 +7,29 @@
 // activation spans c less.
 #pragma once
 
+#include "compressor/analysis/statistics.h"
+#include "compressor/pass/node_filter.h"
 #include "passes/quantize/channels/moments.h"
 
 namespace compressor::quantize {
 
-/// In a model whose norms are folded; `moments` are followed. Only where every reader is a Conv without
-/// padding (zeros at the edges would not hold c) or a Gemm, with weight and bias constant. What was moved,
-/// and what could not be, is recorded in `context`; the number of channels.
-std::int64_t absorb_high_biases(Model& model, Moments& moments, PassContext& context);
+/// What each channel of a value always holds at least, and how far the value reaches.
+struct ChannelLevels {
+  std::vector<double> least;
+  double reach = 0;
+};
+/// By the name of the value in the main graph.
+using Levels = std::map<std::string, ChannelLevels, std::less<>>;
+
+/// As norms tell it: mean - 3 deviations.
+Levels levels_of(const Moments& moments);
+/// As samples show it, for what layers in front of Relu give: that or, where it is less, the least number
+/// that was seen, so that on these samples nothing changes.
+Levels see_levels(const Model& model, const NodeFilter& filter, const Samples& samples);
+
+/// In a model whose norms are folded; `moments`, where there are any, are followed. Only where every reader
+/// is a Conv without padding (zeros at the edges would not hold c) or a Gemm, with weight and bias constant.
+/// What was moved, and what could not be, is recorded in `context`; the number of channels.
+std::int64_t absorb_high_biases(Model& model, const Levels& levels, Moments& moments, PassContext& context);
 
 }  // namespace compressor::quantize
