@@ -8,7 +8,11 @@
 // The table holds for every byte the codes that are packed in it; all weights share it. Zero points of 4 and
 // 2 bits are packed and decoded the same way. ONNX Runtime folds all of it into one float constant when it
 // loads the model, so that nothing is decoded while it runs. W' = (q - zero) * scale in float32, as
-// DequantizeLinear gives it.
+// DequantizeLinear gives it. Only what is stored and what comes out is named after the weight: in a small
+// network the names of the steps between would weigh as much as many a weight.
+
+#include <fmt/ranges.h>
+
 #include <algorithm>
 
 #include "codec/form.h"
@@ -62,12 +66,20 @@ Tensor table(DType code) {
   return Tensor::of({256, per_byte}, std::span<const float>(values));
 }
 
-const Value* shared_table(const Place& place, DType code) {
-  const std::string stem = "unpack." + std::string(name(code));
-  const Tensor content = table(code);
+/// One constant for all that ask for the same under the same name.
+const Value* shared(const Place& place, const std::string& stem, const Tensor& content) {
   const Value* known = place.graph.resolve(stem);
   if (known && known->initializer() && equal(*known->initializer(), content)) return known;
   return add_constant(place, stem, content);
+}
+
+const Value* shared_table(const Place& place, DType code) {
+  return shared(place, "unpack." + std::string(name(code)), table(code));
+}
+
+const Value* shared_shape(const Place& place, const Dims& shape) {
+  const Dims rank{static_cast<std::int64_t>(shape.size())};
+  return shared(place, fmt::format("shape.{}", fmt::join(shape, "x")), Tensor::of(rank, std::span(shape)));
 }
 
 const Value* cast(const Place& place, const Value* value, DType to, const std::string& name) {
@@ -80,21 +92,20 @@ const Value* cast(const Place& place, const Value* value, DType to, const std::s
 const Value* numbers(const Place& place, const Bytes& codes, DType code, const Dims& shape,
                      const std::string& stem) {
   if (bits(code) == 8)
-    return cast(place, add_constant(place, stem, stored(code, shape, codes)), DType::kFloat, stem + ".cast");
+    return cast(place, add_constant(place, stem, stored(code, shape, codes)), DType::kFloat, "codes");
   const Bytes bytes = pack(codes, bits(code));
   const Dims flat = {static_cast<std::int64_t>(bytes.size())};
-  const Value* index = cast(place, add_constant(place, stem, stored(DType::kUint8, flat, bytes)),
-                            DType::kInt32, stem + ".index");
-  const Value* x = add_op(place, "Gather", {shared_table(place, code), index}, stem + ".unpack");
+  const Value* index =
+      cast(place, add_constant(place, stem, stored(DType::kUint8, flat, bytes)), DType::kInt32, "index");
+  const Value* x = add_op(place, "Gather", {shared_table(place, code), index}, "unpacked");
   const auto per_byte = static_cast<std::uint64_t>(8 / bits(code));
   if (codes.size() % per_byte != 0) {
-    x = add_op(place, "Reshape", {x, add_ints(place, stem + ".flat", {-1})}, stem + ".flatten");
+    x = add_op(place, "Reshape", {x, shared_shape(place, {-1})}, "unpacked");
     x = add_op(place, "Slice",
-               {x, add_ints(place, stem + ".from", {0}),
-                add_ints(place, stem + ".to", {static_cast<std::int64_t>(codes.size())})},
-               stem + ".slice");
+               {x, shared_shape(place, {0}), shared_shape(place, {static_cast<std::int64_t>(codes.size())})},
+               "unpacked");
   }
-  return add_op(place, "Reshape", {x, add_ints(place, stem + ".shape", shape)}, stem + ".reshape");
+  return add_op(place, "Reshape", {x, shared_shape(place, shape)}, "codes");
 }
 
 Bytes byte_each(const std::vector<std::int32_t>& values) {
@@ -206,12 +217,16 @@ const Value* lower_portable(const Place& place, const Grid& grid, const std::str
   const Value* w = numbers(place, grid.codes, grid.code, view.codes, stem + ".q");
   if (!grid.zero.empty()) {
     const Value* zero = numbers(place, byte_each(grid.zero), grid.code, view.scales, stem + ".zero");
-    w = add_op(place, "Sub", {w, zero}, stem + ".centre");
+    w = add_op(place, "Sub", {w, zero}, "codes");
   }
   const Value* scale = add_constant(place, stem + ".scale", scales_tensor(grid, view.scales));
-  w = add_op(place, "Mul", {w, scale}, stem + ".dequantize");
-  if (view.codes != grid.shape)
-    w = add_op(place, "Reshape", {w, add_ints(place, stem + ".shape", grid.shape)}, stem + ".reshape");
+  const std::string result = stem + ".dequantize";
+  if (view.codes == grid.shape) {
+    w = add_op(place, "Mul", {w, scale}, result);
+  } else {
+    w = add_op(place, "Mul", {w, scale}, "scaled");
+    w = add_op(place, "Reshape", {w, shared_shape(place, grid.shape)}, result);
+  }
   return as_type(place, w, grid, stem);
 }
 
