@@ -42,43 +42,42 @@ void along_last(const Pass<T>& p, std::int64_t o) {
   }
 }
 
+/// Place i of the axis: a row of what lies inside it.
 template <class T>
-void along_outer(const Pass<T>& p, std::int64_t o) {
-  for (std::int64_t i = 0; i < p.out; ++i) {
-    const auto k = static_cast<std::size_t>(i);
-    T* to = p.y + (o * p.out + i) * p.inner;
-    const std::size_t first = p.taps.start[k];
-    const std::size_t last = p.taps.start[k + 1];
-    if (p.taps.outside[k]) {
-      std::fill_n(to, p.inner, p.extrapolation);
-      continue;
-    }
-    const auto row = [&](std::size_t t) { return p.x + (o * p.in + p.taps.pixels[t]) * p.inner; };
-    if (last - first == 1) {
-      std::copy_n(row(first), p.inner, to);
-      continue;
-    }
-    for (std::size_t t = first; t < last; ++t) {
-      const T* from = row(t);
-      const auto weight = static_cast<T>(p.taps.weights[t]);
-      if (t == first) {
-        for (std::int64_t j = 0; j < p.inner; ++j) to[j] = weight * from[j];
-      } else {
-        for (std::int64_t j = 0; j < p.inner; ++j) to[j] += weight * from[j];
-      }
+void along_outer(const Pass<T>& p, std::int64_t o, std::int64_t i) {
+  const auto k = static_cast<std::size_t>(i);
+  T* to = p.y + (o * p.out + i) * p.inner;
+  const std::size_t first = p.taps.start[k];
+  const std::size_t last = p.taps.start[k + 1];
+  if (p.taps.outside[k]) {
+    std::fill_n(to, p.inner, p.extrapolation);
+    return;
+  }
+  const auto row = [&](std::size_t t) { return p.x + (o * p.in + p.taps.pixels[t]) * p.inner; };
+  if (last - first == 1) {
+    std::copy_n(row(first), p.inner, to);
+    return;
+  }
+  for (std::size_t t = first; t < last; ++t) {
+    const T* from = row(t);
+    const auto weight = static_cast<T>(p.taps.weights[t]);
+    if (t == first) {
+      for (std::int64_t j = 0; j < p.inner; ++j) to[j] = weight * from[j];
+    } else {
+      for (std::int64_t j = 0; j < p.inner; ++j) to[j] += weight * from[j];
     }
   }
 }
 
 template <class T>
 void run(const Pass<T>& p) {
-  kernels::in_parallel(p.outer * p.out * p.inner > kParallelWork, p.outer, [&](std::int64_t o) {
-    if (p.inner == 1) {
-      along_last(p, o);
-    } else {
-      along_outer(p, o);
-    }
-  });
+  const bool worth = p.outer * p.out * p.inner > kParallelWork;
+  if (p.inner == 1) {
+    kernels::in_parallel(worth, p.outer, [&](std::int64_t o) { along_last(p, o); });
+  } else {
+    kernels::in_parallel(worth, p.outer * p.out,
+                         [&](std::int64_t task) { along_outer(p, task / p.out, task % p.out); });
+  }
 }
 
 bool stays(const Resampling& how, const ResizedAxis& axis) {

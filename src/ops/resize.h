@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compressor/ops/op.h"
+#include "compressor/ops/run.h"
 #include "ops/resample.h"
 
 namespace compressor::ops {
@@ -25,6 +26,8 @@ ResizeInputs resize_inputs(const Node& node, std::int64_t opset);
 std::vector<std::int64_t> resized_axes(const Node& node, std::int64_t rank);
 /// The kernel of Resize and Upsample.
 void compute_resize(ComputeContext& ctx);
+/// The same of float32 that lies channels-last, as it lies: channels are then rows of neighbours.
+bool run_resize(RunContext& ctx);
 /// Every pixel's gradient goes back by the weights it was made with. Reads the inputs 1 to 3.
 void resize_gradient(GradientContext& ctx);
 

@@ -167,6 +167,22 @@ void compute_resize(ComputeContext& ctx) {
   ctx.set(0, resize(x, how_of(ctx), all, ctx.node().float_or("extrapolation_value", 0)));
 }
 
+bool run_resize(RunContext& ctx) {
+  if (ctx.portable() || ctx.dtype(0) != DType::kFloat || ctx.layout(0) != Layout::kChannelsLast) return false;
+  std::vector<const Tensor*> inputs{nullptr};
+  for (std::size_t i = 1; i < ctx.num_inputs(); ++i) inputs.push_back(ctx.has(i) ? &ctx.in(i) : nullptr);
+  const ComputeContext settings(ctx.node(), ctx.opset(), std::move(inputs));
+  std::vector<ResizedAxis> all = plan_of(settings, ctx.shape(0));
+  if (all.size() < 3) return false;
+  std::rotate(all.begin() + 1, all.begin() + 2, all.end());
+  Tensor x = ctx.in(0, Layout::kChannelsLast);
+  std::rotate(x.shape.begin() + 1, x.shape.begin() + 2, x.shape.end());
+  Tensor y = resize(x, how_of(settings), all, ctx.node().float_or("extrapolation_value", 0));
+  std::rotate(y.shape.begin() + 1, y.shape.end() - 1, y.shape.end());
+  ctx.set(0, {std::move(y), Layout::kChannelsLast});
+  return true;
+}
+
 void resize_gradient(GradientContext& ctx) {
   std::vector<const Tensor*> inputs{nullptr};
   for (std::size_t i = 1; i < ctx.num_inputs(); ++i) inputs.push_back(ctx.has(i) ? &ctx.in(i) : nullptr);

@@ -156,6 +156,7 @@ void register_resize(OpTable& table) {
                .compute = compute_resize,
                .channels = channels,
                .shrink = shrink,
+               .run = run_resize,
                .gradient = resize_gradient,
                .keep = {.inputs = 0b1110}});
   }
