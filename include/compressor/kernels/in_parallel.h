@@ -1,11 +1,12 @@
 // in_parallel: a loop over independent work on the process's pool, where that is worth waking it.
 #pragma once
 
-#include <omp.h>
-
 #include <cstdint>
 
 namespace compressor::kernels {
+
+/// The pool has more than this thread, and does not wait for it already.
+bool has_pool();
 
 /// body(i) for i in [0, count), each once, in parallel where it is `worth` it. The body must not throw, and
 /// its results must not depend on the order. Short work runs as a plain loop: a parallel region costs a call
@@ -13,7 +14,7 @@ namespace compressor::kernels {
 /// would spend each time.
 template <class Body>
 inline void in_parallel(bool worth, std::int64_t count, const Body& body) {
-  if (!worth || count < 2 || omp_get_max_threads() == 1 || omp_in_parallel() != 0) {
+  if (!worth || count < 2 || !has_pool()) {
     for (std::int64_t i = 0; i < count; ++i) body(i);
     return;
   }

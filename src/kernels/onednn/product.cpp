@@ -2,12 +2,11 @@
 // bits do not depend on the number of threads.
 #include "compressor/kernels/product.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <exception>
 
 #include "compressor/base/error.h"
+#include "compressor/kernels/in_parallel.h"
 #include "kernels/onednn/primitive.h"
 
 namespace compressor::kernels {
@@ -122,7 +121,7 @@ class Tiled final : public Product {
       }
     };
     // A region of one thread costs as much as a small product.
-    if (count_ == 1 || omp_get_max_threads() == 1 || omp_in_parallel() != 0) {
+    if (count_ == 1 || !has_pool()) {
       for (std::int64_t t = 0; t < count_; ++t) tile(t);
     } else {
 #pragma omp parallel for schedule(dynamic)
