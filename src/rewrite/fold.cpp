@@ -9,7 +9,8 @@
 #include "compressor/rewrite/fold.h"
 
 #include <algorithm>
-#include <numeric>
+
+#include "compressor/base/disjoint_sets.h"
 
 namespace compressor {
 namespace {
@@ -88,29 +89,23 @@ class Fold {
     return packed_bytes(f.dtype, num_elements(*shape));
   }
 
-  std::size_t root(std::size_t i) {
-    while (parent_[i] != i) i = parent_[i] = parent_[parent_[i]];
-    return i;
-  }
-
   void form_groups() {
-    parent_.resize(order_.size());
-    std::iota(parent_.begin(), parent_.end(), std::size_t{0});
+    DisjointSets sets(order_.size());
     std::unordered_map<const Value*, std::size_t> reader;
     for (std::size_t i = 0; i < order_.size(); ++i) {
       for (const Value* v : order_[i]->inputs()) {
         if (!v) continue;
         const auto producer = v->producer() ? index_.find(v->producer()) : index_.end();
-        if (producer != index_.end()) parent_[root(producer->second)] = root(i);
+        if (producer != index_.end()) sets.join(producer->second, i);
         if (producer == index_.end() && bytes_of(*v).value_or(0) > kJoins) {
           const auto [it, added] = reader.emplace(v, i);
-          if (!added) parent_[root(it->second)] = root(i);
+          if (!added) sets.join(it->second, i);
         }
       }
     }
     std::unordered_map<std::size_t, std::size_t> group;
     for (std::size_t i = 0; i < order_.size(); ++i) {
-      const auto [it, added] = group.emplace(root(i), groups_.size());
+      const auto [it, added] = group.emplace(sets.root(i), groups_.size());
       if (added) groups_.emplace_back();
       groups_[it->second].push_back(order_[i]);
     }
@@ -249,7 +244,6 @@ class Fold {
   const Facts none_;
   std::vector<const Node*> order_;
   std::unordered_map<const Node*, std::size_t> index_;
-  std::vector<std::size_t> parent_;
   std::vector<Group> groups_;
   std::unordered_map<const Value*, Tensor> computed_;
 };
