@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """run_recorded: ONNX Runtime over the inputs that `compressor eval --record` wrote, for `eval --replay` to measure.
 
-  run_recorded.py MODEL INPUTS_DIR OUTPUTS_DIR
+  run_recorded.py MODEL INPUTS_DIR OUTPUTS_DIR [OUTPUT=INPUT ...]
 
+An input that a batch lacks is what the OUTPUT beside it was in the batch before (state).
 One program of its own, so that it can run on another processor than this machine's:
   qemu-x86_64 -cpu Haswell -E PYTHONPATH=SITE_PACKAGES PYTHON run_recorded.py ...      (x86 without AVX-512 and VNNI)
 """
@@ -17,14 +18,18 @@ import onnxruntime as ort
 
 def main():
     model, inputs, outputs = sys.argv[1:4]
+    states = dict(pair.split("=") for pair in sys.argv[4:])
     options = ort.SessionOptions()
     options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "2"))
     options.log_severity_level = 4
     session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     names = [o.name for o in session.get_outputs()]
     os.makedirs(outputs, exist_ok=True)
+    results = {}
     for i, path in enumerate(sorted(glob.glob(os.path.join(inputs, "batch_*.npz")))):
-        np.savez(os.path.join(outputs, f"batch_{i:05}.npz"), **dict(zip(names, session.run(None, dict(np.load(path))))))
+        carried = {to: results[of] for of, to in states.items() if of in results}
+        results = dict(zip(names, session.run(None, carried | dict(np.load(path)))))
+        np.savez(os.path.join(outputs, f"batch_{i:05}.npz"), **results)
 
 
 if __name__ == "__main__":
