@@ -72,7 +72,7 @@ class FastestDet : public Decoder {
 
   Option<std::string> output_{*this, "output", "",
                               "name of the output with the boxes; empty: the one that fits"};
-  Option<std::string> labels_{*this, "labels", "best", "classes of a box that count",
+  Option<std::string> labels_{*this, "labels", "all", "classes of a box that count",
                               Choices{{"best", "all"}}};
 };
 
