@@ -124,7 +124,7 @@ class Bench:
                    *(["--samples", str(samples)] if samples else []), model]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
+            raise RuntimeError(done.stderr.strip() or " ".join(command))
         return json.loads(done.stdout)["metrics"][0]["value"]
 
     def as_run(self, row, model, inputs, samples, emulate=""):

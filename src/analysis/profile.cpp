@@ -8,6 +8,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "analysis/integer_units.h"
 #include "compressor/analysis/weights.h"
 #include "compressor/ops/op.h"
 
@@ -65,10 +66,11 @@ class Profiler {
     for (const Value* v : node.outputs()) constants_.insert(v);
   }
 
-  // Bytes of a value that is computed at run time; 0 for constants and for what is not known.
+  // Bytes of a value that is computed at run time; 0 for constants, inside integer kernels, and for what is
+  // not known.
   std::uint64_t bytes_of(const Value& v) {
     const Facts& f = facts_.of(v);
-    if (is_constant(v) || f.kind != Type::Kind::kTensor) return 0;
+    if (is_constant(v) || f.kind != Type::Kind::kTensor || inside_integer_unit(v)) return 0;
     if (!f.ranked) return unknown_size(v);
     double count = 1;
     for (const SymDim& d : f.dims) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <map>
 
 #include "compressor/analysis/weights.h"
 
@@ -50,6 +51,29 @@ TEST_F(ProfileTest, AWeightThatTwoNodesReadCountsOnce) {
   EXPECT_EQ(p.layers[0].params, 16U);
   EXPECT_EQ(p.layers[1].params, 0U);
   EXPECT_EQ(p.layers[0].in, "2x4");
+}
+
+TEST_F(ProfileTest, WhatIntegerKernelsComputeCountsAsCodes) {
+  const Value* x = g().add_input("x", Type::tensor(DType::kFloat, {1, 4, 5, 5}));
+  const Value* scale = g().add_initializer("scale", Tensor::of({}, std::vector<float>{0.1F}));
+  const Value* zero = g().add_initializer("zero", Tensor::of(DType::kUint8, {}, std::vector<double>{0}));
+  const Value* w = g().add_initializer("w", zeros({4, 4, 1, 1}));
+  const auto codes = [&](const Value* v, const std::string& name) {
+    return add("QuantizeLinear", {v, scale, zero}, name);
+  };
+  const auto decoded = [&](const Value* v, const std::string& name) {
+    return add("DequantizeLinear", {v, scale, zero}, name);
+  };
+  const Value* conv = add("Conv", {decoded(codes(x, "x8"), "xf"), w}, "conv");
+  const Value* y = decoded(codes(add("Relu", {conv}, "relu"), "y8"), "yf");
+  g().add_output(*add("Conv", {y, w}, "out"));  // in float: its input is decoded for it
+  const Profile p = profile(model);
+  std::map<std::string, std::uint64_t> bytes;
+  for (const LayerProfile& layer : p.layers) bytes[layer.name] = layer.activation_bytes;
+  EXPECT_THAT(bytes, ::testing::UnorderedElementsAre(::testing::Pair("x8", 100), ::testing::Pair("xf", 0),
+                                                     ::testing::Pair("conv", 0), ::testing::Pair("relu", 0),
+                                                     ::testing::Pair("y8", 100), ::testing::Pair("yf", 400),
+                                                     ::testing::Pair("out", 400)));
 }
 
 TEST_F(ProfileTest, PackedWeightsCountByTheirNumbers) {
