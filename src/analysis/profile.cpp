@@ -120,6 +120,7 @@ class Profiler {
     LayerProfile layer;
     layer.id = node.id();
     layer.name = prefix + node.label();
+    layer.node = node.label();
     layer.op = node.domain().empty() ? node.op() : node.domain() + "." + node.op();
     layer.times = times;
     for (const Value* v : node.inputs()) {
@@ -166,8 +167,9 @@ class Profiler {
     const double each = node.is("If") || node.bodies().empty() ? 1 : trips(node);
     std::size_t best_first = 0, best_last = 0;
     for (const Attribute& attribute : node.attributes()) {
-      const Graph* body = node.body(attribute.name);
-      if (!body) continue;
+      const auto* held = attribute.get<Attribute::Body>();
+      if (!held) continue;
+      const Graph* body = held->get();
       const std::size_t first = result_.layers.size();
       const Part part = walk(*body, label + "/" + attribute.name + "/", times * each);
       const bool larger = std::pair(part.macs, part.flops) > std::pair(best.macs, best.flops);

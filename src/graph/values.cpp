@@ -172,6 +172,24 @@ const Function* Model::find_function(const Node& node) const {
   return nullptr;
 }
 
+std::vector<const Node*> Model::node_list() const {
+  std::vector<const Node*> nodes;
+  each_graph([&](const Graph& g) {
+    for (const Node& node : g.nodes()) nodes.push_back(&node);
+  });
+  return nodes;
+}
+
+Graph& Model::changeable(const Graph& of) {
+  if (&of == graph.get()) return *graph;
+  CHECK(of.holder(), "graph '{}' belongs to another model", of.name());
+  for (Graph* body : changeable(of.holder()->graph()).bodies(*of.holder())) {
+    if (body == &of) return *body;
+  }
+  CHECK(false, "body '{}' is not where its holder says", of.name());
+  return *graph;
+}
+
 void Model::verify() const {
   graph->verify();
   for (const Function& f : functions) f.body->verify();

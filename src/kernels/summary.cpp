@@ -263,8 +263,8 @@ void Histogram::add(const float* x, std::int64_t n, float min, float max) {
   const double reach = std::max(std::fabs(static_cast<double>(min)), std::fabs(static_cast<double>(max)));
   // The smallest power of two whose bins reach past it; inverses of such widths are exact.
   const double half = static_cast<double>(counts_.size()) / 2;
-  int exponent = 0;
-  std::frexp(reach / half, &exponent);
+  int exponent = -120;  // of zeros alone; what comes later widens it
+  if (reach > 0) std::frexp(reach / half, &exponent);
   const double needed = std::ldexp(1.0, std::clamp(exponent, -120, 127));
   if (width_ == 0) width_ = needed;
   widen(needed);

@@ -14,6 +14,7 @@ namespace compressor {
 struct LayerProfile {
   NodeId id = 0;
   std::string name, op;  ///< name: of a node in a body with its holders before it, "if_1/then_branch/conv"
+  std::string node;      ///< its label, without those of the nodes whose bodies it is in
   std::string in, out;   ///< shapes: of the first input that is not a constant; of the first output
   std::uint64_t params = 0, weight_bytes = 0;
   double macs = 0, flops = 0;          ///< of one execution

@@ -39,7 +39,7 @@ struct SecondMoment {
 };
 
 struct StatisticsRequest {
-  std::vector<const Value*> values;         ///< float32 values of the main graph, inputs included
+  std::vector<const Value*> values;         ///< float32 values, inputs and those of bodies included
   std::vector<const Node*> second_moments;  ///< Conv, MatMul and Gemm nodes
   /// Second moments take in at most so many places of a sample, which change from sample to sample; 0: all.
   std::int64_t places = 0;

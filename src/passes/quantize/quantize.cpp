@@ -145,6 +145,7 @@ void calibrate_and_write(const Quantize& q, Model& model, const quantize::Scalin
       [&](const quantize::ChannelFactors& factors) { quantize::scale_moments(moments, factors); });
   absorb(q, model, moments, context);
   quantize::Calibration seen = calibrate_on(q, model, options, context);
+  options.measured = true;
   options.snr_db = seen.snr_db;
   if (*q.bias_correction == "analytic") options.means = quantize::means_of(moments);
   if (*q.bias_correction == "auto" || *q.bias_correction == "empirical") options.means = seen.channel_means;
@@ -264,8 +265,10 @@ void Quantize::rewrite(Model& model, PassContext& context) {
     return quantize::quantize_dynamic(
         model, options, {.convolutions = *dynamic_conv, .activations = *dynamic_activations}, context);
   if (ranges.is_set()) {
-    const quantize::Ranges known = quantize::read_ranges(*ranges);
-    quantize::prepare_static(model, context);
+    quantize::Ranges known = quantize::read_ranges(*ranges);
+    for (const auto& [name, old] : quantize::prepare_static(model, context)) {
+      if (known.contains(old)) known.emplace(name, known.at(old));
+    }
     return write_static(*this, model, known, options, context);
   }
   if (has_data) return calibrate_and_write(*this, model, scaling, gptq, options, context);

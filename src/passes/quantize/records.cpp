@@ -53,8 +53,8 @@ class Recorder {
   Recorder(const Model& before, const Model& after, const std::map<std::string, Affine>& scales,
            const Ranges& ranges, const StaticOptions& options)
       : before_(before), after_(after), scales_(scales), ranges_(ranges), options_(options) {
-    for (const Node& node : after.graph->nodes()) now_[node.id()] = &node;
-    for (const Node& node : before.graph->nodes()) by_label_[node.label()] = &node;
+    for (const Node* node : after.node_list()) now_[node->id()] = node;
+    for (const Node* node : before.node_list()) by_label_[node->label()] = node;
   }
 
   void fill(LayerRecord& layer) const {
@@ -183,7 +183,7 @@ void record_shares(const Model& before, PassContext& context) {
     double part = 0, all = 0;
     for (const LayerProfile& layer : profile(before, infer).layers) {
       all += layer.macs * layer.times;
-      if (done.contains(layer.name)) part += layer.macs * layer.times;
+      if (done.contains(layer.node)) part += layer.macs * layer.times;
     }
     share("integer_macs", part, all);
   }

@@ -84,7 +84,8 @@ class Dynamic {
     if (!context_.filter.matches(node)) return "is left out by --include or --exclude";
     if (node.is("Conv") && !which_.convolutions)
       return "is a convolution, which few processors compute faster so: --dynamic-conv";
-    if (!node.input(0) || !node.input(1) || !node.output(0)) return "lacks an operand";
+    if (!node.input(0) || !node.input(1)) return "lacks an operand";
+    if (!node.output(0) && !node.is("LSTM")) return "gives nothing";
     if (facts_.of(*node.input(0)).dtype != DType::kFloat) return "works on another type than float32";
     if (node.is("LSTM")) return lstm_.refusal(node);
     const auto w = fixed_constant(model_, *node.input(1));

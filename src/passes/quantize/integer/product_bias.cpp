@@ -24,7 +24,9 @@ std::optional<Match> match(const Model& model, const FactsMap& facts, const Node
     const Value *y = add.input(1 - side), *b = add.input(side);
     if (!y || !b || y->is_graph_output() || y->uses().size() != 1) continue;
     const Node* product = y->producer();
-    if (!product || !product->is("MatMul") || !product->input(0) || !product->input(1)) continue;
+    if (!product || !product->is("MatMul") || &product->graph() != &add.graph() || !product->input(0) ||
+        !product->input(1))
+      continue;
     const auto bias = fixed_constant(model, *b);
     const auto weight = fixed_constant(model, *product->input(1));
     const Facts& x = facts.of(*product->input(0));
@@ -36,7 +38,8 @@ std::optional<Match> match(const Model& model, const FactsMap& facts, const Node
   return std::nullopt;
 }
 
-void make_gemm(Graph& graph, const Match& m) {
+void make_gemm(Model& model, const Match& m) {
+  Graph& graph = model.changeable(m.add->graph());
   const Value& y = *m.add->output(0);
   const bool is_output = y.is_graph_output();
   const std::string name = y.name();
@@ -52,7 +55,8 @@ void make_gemm(Graph& graph, const Match& m) {
   if (!is_output) graph.rename(sum, name);
 }
 
-void raise_rank(Graph& graph, const Match& m) {
+void raise_rank(Model& model, const Match& m) {
+  Graph& graph = model.changeable(m.add->graph());
   const Value& b = *m.add->input(m.side);
   Tensor bias = m.bias;
   bias.shape.insert(bias.shape.begin(), static_cast<std::size_t>(m.rank - 1), 1);
@@ -60,24 +64,24 @@ void raise_rank(Graph& graph, const Match& m) {
   graph.set_input(*m.add, m.side,
                   graph.add_initializer(graph.fresh_name(b.name() + ".wide"), std::move(bias)));
   if (!b.uses().empty()) return;
-  if (b.producer()) return graph.erase(*b.producer());
-  if (b.is_input()) graph.erase_input(b);
-  graph.erase_initializer(b);
+  Graph& home = model.changeable(b.graph());
+  if (b.producer()) return home.erase(*b.producer());
+  if (b.is_input()) home.erase_input(b);
+  home.erase_initializer(b);
 }
 
 }  // namespace
 
 std::int64_t place_product_biases(Model& model) {
-  Graph& graph = *model.graph;
   const FactsMap facts = infer_facts(model);
   std::int64_t made = 0;
-  for (const Node* node : graph.node_list()) {
+  for (const Node* node : model.node_list()) {
     const auto m = match(model, facts, *node);
     if (!m) continue;
     if (m->rank > 2) {
-      raise_rank(graph, *m);
+      raise_rank(model, *m);
     } else {
-      make_gemm(graph, *m);
+      make_gemm(model, *m);
       ++made;
     }
   }

@@ -5,8 +5,8 @@
 
 namespace compressor::quantize {
 
-/// In the main graph, for a constant matrix W [K, N] and a constant b [N] that is added to nothing but the
-/// product:
+/// In the main graph and in bodies, for a constant matrix W [K, N] and a constant b [N] that is added to
+/// nothing but the product:
 ///   x [M, K] -> MatMul(W) -> Add(b)       ==>   x -> Gemm(W, b)
 ///   x [.., M, K] -> MatMul(W) -> Add(b)   ==>   x -> MatMul(W) -> Add(b [1, .., 1, N])
 /// Results keep their names. Returns how many Gemm there are more.

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 #include "compressor/base/error.h"
 #include "compressor/codec/grid.h"
@@ -60,7 +61,7 @@ class ToCodes {
   void run(PassContext& context) {
     std::int64_t done = 0, eligible = 0;
     std::map<std::string, std::int64_t> kept;
-    for (const Node* node : model_.graph->node_list()) {
+    for (const Node* node : model_.node_list()) {
       if (!reads_codes(*node)) continue;
       ++eligible;
       const std::string why = rewrite(*node);
@@ -154,7 +155,7 @@ class ToCodes {
   const Value* zero_of(const Coded& c, const Node& before) {
     if (c.zero) return c.zero;
     const Dims shape = rewriter_.constant(c.scale)->shape;
-    const Value*& known = zeros_[{c.type, shape}];
+    const Value*& known = zeros_[{&before.graph(), c.type, shape}];
     const std::vector<double> zeros(num_elements(shape));
     if (!known)
       known =
@@ -257,7 +258,7 @@ class ToCodes {
       inputs.push_back(b ? b->codes : nullptr);
       if (at) append(inputs, {at->to.scale, at->to.zero});
       const Node& n = add(node, "QGemm", inputs);
-      model_.graph->erase_attribute(n, "beta");
+      model_.changeable(n.graph()).erase_attribute(n, "beta");
       if (at) put(*at, n);
       if (!at) rewriter_.replace(*node.output(0), *n.output(0));
       return "";
@@ -285,7 +286,7 @@ class ToCodes {
     }
     append(inputs, {at->to.scale, at->to.zero});
     const Node& n = add(node, "QLinear" + node.op(), inputs);
-    if (node.is("Softmax")) model_.graph->set_attribute(n, {"opset", model_.opset()});
+    if (node.is("Softmax")) model_.changeable(n.graph()).set_attribute(n, {"opset", model_.opset()});
     put(*at, n);
     return "";
   }
@@ -337,7 +338,7 @@ class ToCodes {
   Model& model_;
   const Target& target_;
   Rewriter rewriter_;
-  std::map<std::pair<DType, Dims>, const Value*> zeros_;
+  std::map<std::tuple<const Graph*, DType, Dims>, const Value*> zeros_;
 };
 
 }  // namespace

@@ -48,16 +48,17 @@ std::optional<Stored> stored_of(const Node& node) {
   return alike ? std::optional(s) : std::nullopt;
 }
 
-const Node* find(const Graph& graph, NodeId id) {
-  const auto it =
-      std::find_if(graph.nodes().begin(), graph.nodes().end(), [&](const Node& n) { return n.id() == id; });
-  return it == graph.nodes().end() ? nullptr : &*it;
+const Node* find(const Model& model, NodeId id) {
+  const std::vector<const Node*> nodes = model.node_list();
+  const auto it = std::find_if(nodes.begin(), nodes.end(), [&](const Node* n) { return n->id() == id; });
+  return it == nodes.end() ? nullptr : *it;
 }
 
-/// The model up to what a node gives.
+/// The model up to what a node gives; all of it where the node is in a body.
 Model up_to(const Model& model, const Node& node) {
   Model part = model.clone();
-  const Value* y = find(*part.graph, node.id())->output(0);
+  if (node.graph().holder()) return part;
+  const Value* y = find(part, node.id())->output(0);
   for (std::size_t i = 0; i < part.graph->outputs().size(); ++i) part.graph->set_output(i, *y);
   remove_dead(part);
   return part;
@@ -67,12 +68,12 @@ ChannelNumbers measure(const Model& model, NodeId id, const Samples& samples) {
   StatisticsRequest request;
   request.channels = true;
   request.bins = 4;
-  const Value* y = find(*model.graph, id)->output(0);
+  const Value* y = find(model, id)->output(0);
   request.values = {y};
   return numbers_of(collect_statistics(model, request, samples).values.at(y));
 }
 
-void match(Graph& graph, const Stored& s, const ChannelNumbers& is, const ChannelNumbers& should) {
+void match(Model& model, const Stored& s, const ChannelNumbers& is, const ChannelNumbers& should) {
   std::vector<float> scale = to_floats(*s.weight_scale->initializer());
   std::vector<float> bias_scale = to_floats(*s.bias_scale->initializer());
   std::vector<double> bias = to_doubles(*s.bias_codes->initializer());
@@ -89,9 +90,12 @@ void match(Graph& graph, const Stored& s, const ChannelNumbers& is, const Channe
   }
   const Dims shape = s.weight_scale->initializer()->shape;
   const Dims row = s.bias_scale->initializer()->shape;
-  graph.set_initializer(*s.weight_scale, Tensor::of(shape, std::span<const float>(scale)));
-  graph.set_initializer(*s.bias_scale, Tensor::of(row, std::span<const float>(bias_scale)));
-  graph.set_initializer(*s.bias_codes, Tensor::of(DType::kInt32, row, std::span<const double>(bias)));
+  const auto set = [&](const Value& v, Tensor tensor) {
+    model.changeable(v.graph()).set_initializer(v, std::move(tensor));
+  };
+  set(*s.weight_scale, Tensor::of(shape, std::span<const float>(scale)));
+  set(*s.bias_scale, Tensor::of(row, std::span<const float>(bias_scale)));
+  set(*s.bias_codes, Tensor::of(DType::kInt32, row, std::span<const double>(bias)));
 }
 
 }  // namespace
@@ -101,10 +105,10 @@ void reestimate(const Model& before, Model& after, const Samples& samples, PassC
   request.channels = true;
   request.bins = 4;
   std::vector<std::pair<NodeId, const Value*>> layers;
-  for (const Node& node : after.graph->nodes()) {
-    const Node* was = find(*before.graph, node.id());
-    if (!stored_of(node) || !was) continue;
-    layers.emplace_back(node.id(), was->output(0));
+  for (const Node* node : after.node_list()) {
+    const Node* was = find(before, node->id());
+    if (!stored_of(*node) || !was) continue;
+    layers.emplace_back(node->id(), was->output(0));
     request.values.push_back(was->output(0));
   }
   if (layers.empty()) return context.note("no convolution to re-estimate: none has a quantized bias");
@@ -112,11 +116,11 @@ void reestimate(const Model& before, Model& after, const Samples& samples, PassC
   std::int64_t done = 0;
   std::int64_t matched = 0;
   for (const auto& [id, value] : layers) {
-    const Node& node = *find(*after.graph, id);
+    const Node& node = *find(after, id);
     const ChannelNumbers target = numbers_of(should.values.at(value));
     const Stored s = *stored_of(node);
     if (target.mean.size() != s.weight_scale->initializer()->size()) continue;
-    match(*after.graph, s, measure(up_to(after, node), id, samples), target);
+    match(after, s, measure(up_to(after, node), id, samples), target);
     ++matched;
     if (context.progress)
       context.progress("re-estimating", static_cast<double>(++done) / static_cast<double>(layers.size()));

@@ -24,23 +24,27 @@ class Planner {
       : model_(model),
         ranges_(ranges),
         target_(options.target),
+        measured_(options.measured),
         context_(context),
         facts_(infer_facts(model)) {}
 
   Plan run() {
-    for (const Node& node : model_.graph->nodes()) {
-      if (is_one_of(node, target_.compute)) starts(node);
+    // Nodes that hold bodies come before those inside, which may read what is made outside.
+    const std::vector<const Node*> all = model_.node_list();
+    for (const Node* node : all) {
+      if (is_one_of(*node, target_.compute)) starts(*node);
     }
     // Values in front of a computing node are quantized; whatever only reads such values may follow.
-    for (const Node& node : model_.graph->nodes()) follow(node);
-    leave_ends();
-    for (const Node& node : model_.graph->nodes()) {
-      for (const Graph* body : node.bodies()) skip_body(*body);
-    }
+    for (const Node* node : all) follow(*node);
+    leave_ends(all);
     Plan plan;
     plan.nodes = nodes_;
     for (const Value* v : ordered_) {
       if (!inner_.contains(v) && is_needed(*v)) plan.activations.push_back(v);
+    }
+    for (const Value* v : telling_) {
+      const auto& known = plan.activations;
+      if (std::find(known.begin(), known.end(), v) == known.end()) plan.activations.push_back(v);
     }
     return plan;
   }
@@ -56,13 +60,9 @@ class Planner {
     if (wanted_.insert(&v).second) ordered_.push_back(&v);
   }
 
-  void skip(const Node& node, const std::string& why) { context_.skip(node, why); }
-
-  void skip_body(const Graph& body) {
-    for (const Node& node : body.nodes()) {
-      if (is_one_of(node, target_.compute)) skip(node, "is in a body of If, Loop or Scan");
-      for (const Graph* inner : node.bodies()) skip_body(*inner);
-    }
+  /// Is the node in a body that did not run where ranges were measured? What it gives tells.
+  bool never_ran(const Node& node) const {
+    return ranges_ && measured_ && node.graph().holder() && !ranges_->contains(node.output(0)->name());
   }
 
   /// Why a convolution or product stays in float; "" when it does not.
@@ -72,6 +72,7 @@ class Planner {
     if (is_constant(node.input(0))) return "multiplies from the left by a constant";
     if (!is_float(*node.input(0)))
       return fmt::format("works on {}, expected float32", name(facts_.of(*node.input(0)).dtype));
+    if (never_ran(node)) return "is in a body that did not run on the calibration data";
     if (!has_range(*node.input(0))) return fmt::format("has no range for '{}'", node.input(0)->name());
     if (node.is("Gemm") &&
         (node.float_or("alpha", 1) != 1 || node.float_or("beta", 1) != 1 || node.int_or("transA", 0) != 0))
@@ -94,8 +95,9 @@ class Planner {
   void starts(const Node& node) {
     ++context_.result.eligible;
     const std::string why = refusal(node);
-    if (!why.empty()) return skip(node, why);
+    if (!why.empty()) return context_.skip(node, why);
     nodes_.insert(&node);
+    if (!ranges_ && node.graph().holder()) telling_.push_back(node.output(0));
     want(*node.input(0));
     if (!is_constant(node.input(1))) want(*node.input(1));
     const Value& y = *node.output(0);
@@ -117,7 +119,7 @@ class Planner {
   /// The activation function that belongs to the node, if one does.
   const Node* fused(const Node& node) const {
     const Value& y = *node.output(0);
-    if (y.uses().size() != 1 || !y.uses()[0].node || y.uses()[0].graph != model_.graph.get()) return nullptr;
+    if (y.uses().size() != 1 || !y.uses()[0].node || y.uses()[0].graph != &node.graph()) return nullptr;
     const Node& next = *y.uses()[0].node;
     if (!is_one_of(next, target_.fused) || next.input(0) != &y || !next.output(0)) return nullptr;
     return context_.filter.matches(next) ? &next : nullptr;
@@ -174,8 +176,7 @@ class Planner {
 
   /// Operators that follow are worth it only in front of an integer kernel: at the ends of the network, and
   /// where floats go on (a norm made of its parts, heads that are laid side by side), they would only round.
-  void leave_ends() {
-    const std::vector<const Node*> order = model_.graph->node_list();
+  void leave_ends(const std::vector<const Node*>& order) {
     for (auto it = order.rbegin(); it != order.rend(); ++it) {
       const Node& node = **it;
       if (!followers_.contains(&node)) continue;
@@ -207,12 +208,14 @@ class Planner {
   const Model& model_;
   const Ranges* ranges_;
   const Target& target_;
+  bool measured_;
   PassContext& context_;
   FactsMap facts_;
   std::set<const Node*> nodes_;
   std::set<const Node*> followers_;  ///< of these, those that join or pass values on
   std::set<const Value*> wanted_, inner_;
   std::vector<const Value*> ordered_;
+  std::vector<const Value*> telling_;  ///< values whose range tells whether a body ran
 };
 
 /// Sets of values that share a scale.
@@ -252,7 +255,8 @@ std::map<const Value*, Affine> activation_scales(const Model& model, const Plan&
                                                  const Target& target) {
   const std::set<const Value*> known(plan.activations.begin(), plan.activations.end());
   Shared shared;
-  for (const Node& node : model.graph->nodes()) {
+  for (const Node* at : model.node_list()) {
+    const Node& node = *at;
     if (!plan.nodes.contains(&node)) continue;
     const bool passes =
         is_one_of(node, target.passing) || node.is("Concat") || (target.pools_keep_scale && averages(node));

@@ -4,7 +4,8 @@
 //   DQ(s_y) -> y
 //
 // One pair stands behind every value that has a scale; all its readers read what comes out of it. Runtimes
-// fuse DQ -> operator -> Q into an integer kernel.
+// fuse DQ -> operator -> Q into an integer kernel, inside one graph only: a body that reads a value from
+// outside reads its codes, and has a DQ of its own.
 #include "passes/quantize/integer/static_qdq.h"
 
 #include <yaml-cpp/yaml.h>
@@ -38,7 +39,7 @@ void raise_opset(Model& model, std::int64_t opset, PassContext& context) {
 class Inserter {
  public:
   Inserter(Model& model, const StaticOptions& options, PassContext& context)
-      : graph_(*model.graph), model_(model), options_(options), context_(context) {}
+      : model_(model), options_(options), context_(context) {}
 
   void run(const Plan& plan, const std::map<const Value*, Affine>& scales) {
     constants(plan);
@@ -54,13 +55,13 @@ class Inserter {
       context_.done(*node, "quantized", text);
     }
     for (const Value* v : plan.activations) wrap(*v, scales.at(v));
-    graph_.sort();
+    model_.graph->sort();
   }
 
  private:
   std::vector<const Node*> in_order(const Plan& plan) const {
     std::vector<const Node*> nodes;
-    for (const Node* node : graph_.node_list()) {
+    for (const Node* node : model_.node_list()) {
       if (plan.nodes.contains(node)) nodes.push_back(node);
     }
     return nodes;
@@ -76,28 +77,41 @@ class Inserter {
   std::pair<const Value*, const Value*> parameters(const Affine& a) {
     auto& known = parameters_[{a.scale, a.zero}];
     if (known.first) return known;
+    Graph& graph = *model_.graph;  // where every body sees them
     const auto zero = static_cast<double>(a.zero);
-    known = {
-        graph_.add_initializer(graph_.fresh_name("scale"), Tensor::scalar(a.scale)),
-        graph_.add_initializer(graph_.fresh_name("zero"), Tensor::of(options_.target.activation, {},
-                                                                     std::span<const double>(&zero, 1)))};
+    known = {graph.add_initializer(graph.fresh_name("scale"), Tensor::scalar(a.scale)),
+             graph.add_initializer(graph.fresh_name("zero"), Tensor::of(options_.target.activation, {},
+                                                                        std::span<const double>(&zero, 1)))};
     return known;
   }
 
-  const Node& add(const std::string& op, const Value* from, const Affine& a, const std::string& name) {
+  const Node& add(Graph& graph, const std::string& op, const Value* from, const Affine& a,
+                  const std::string& name) {
     const auto [scale, zero] = parameters(a);
-    NodeSpec spec{.op = op, .inputs = {from, scale, zero}, .outputs = {graph_.fresh_name(name)}};
+    NodeSpec spec{.op = op, .inputs = {from, scale, zero}, .outputs = {graph.fresh_name(name)}};
     spec.name = name;
-    return graph_.add_node(std::move(spec));
+    return graph.add_node(std::move(spec));
   }
 
   void wrap(const Value& v, const Affine& a) {
     const std::string stem = v.name();
-    const Node& q = add("QuantizeLinear", nullptr, a, stem + ".quantize");
-    const Node& dq = add("DequantizeLinear", q.output(0), a, stem + ".dequantize");
-    CHECK(Graph::can_replace(v, *dq.output(0)), "value '{}'", stem);
-    graph_.replace_uses(v, *dq.output(0));
-    graph_.set_input(q, 0, &v);
+    Graph& home = model_.changeable(v.graph());
+    const Node& q = add(home, "QuantizeLinear", nullptr, a, stem + ".quantize");
+    const std::vector<Use> uses(v.uses().begin(), v.uses().end());
+    std::map<const Graph*, const Value*> decoded;
+    for (const Use& use : uses) {
+      if (use.graph == &v.graph()) continue;
+      Graph& body = model_.changeable(*use.graph);
+      const Value*& dq = decoded[use.graph];
+      if (!dq) dq = add(body, "DequantizeLinear", q.output(0), a, stem + ".dequantize").output(0);
+      use.node ? body.set_input(*use.node, use.index, dq) : body.set_output(use.index, *dq);
+    }
+    if (decoded.empty() || !v.uses().empty()) {
+      const Node& dq = add(home, "DequantizeLinear", q.output(0), a, stem + ".dequantize");
+      CHECK(Graph::can_replace(v, *dq.output(0)), "value '{}'", stem);
+      home.replace_uses(v, *dq.output(0));
+    }
+    home.set_input(q, 0, &v);
   }
 
   /// Constants that are added or multiplied, each with a scale of its own.
@@ -119,21 +133,37 @@ class Inserter {
                          static_cast<double>(codes.low), static_cast<double>(codes.high)));
         }
         const std::string stem = node->input(i)->name();
-        const Value* stored = graph_.add_initializer(
-            graph_.fresh_name(stem + ".q"),
+        Graph& graph = model_.changeable(node->graph());
+        const Value* stored = graph.add_initializer(
+            graph.fresh_name(stem + ".q"),
             Tensor::of(options_.target.activation, t->shape, std::span<const double>(q)));
-        const Node& dq = add("DequantizeLinear", stored, a, stem + ".dequantize");
-        graph_.set_input(*node, i, dq.output(0));
+        const Node& dq = add(graph, "DequantizeLinear", stored, a, stem + ".dequantize");
+        graph.set_input(*node, i, dq.output(0));
       }
     }
   }
 
-  Graph& graph_;
   Model& model_;
   const StaticOptions& options_;
   PassContext& context_;
   std::map<std::pair<float, std::int32_t>, std::pair<const Value*, const Value*>> parameters_;
 };
+
+/// Gives values in bodies whose names others have too names of their own.
+std::map<std::string, std::string> name_apart(Model& model) {
+  std::map<std::string, std::string> renamed;
+  std::set<std::string> taken;
+  model.each_graph([&](Graph& graph) {
+    for (const Value* v : graph.values()) {
+      if (taken.insert(v->name()).second) continue;
+      const std::string name = v->name();
+      graph.rename(*v, graph.fresh_name(name));
+      taken.insert(v->name());
+      renamed[v->name()] = name;
+    }
+  });
+  return renamed;
+}
 
 }  // namespace
 
@@ -163,27 +193,35 @@ Ranges read_ranges(const std::string& path) {
   return ranges;
 }
 
-void prepare_static(Model& model, PassContext& context) {
+std::map<std::string, std::string> prepare_static(Model& model, PassContext& context) {
+  const std::map<std::string, std::string> renamed = name_apart(model);
+  if (!renamed.empty()) {
+    context.note(fmt::format("{} values in bodies got names of their own: others had theirs, as '{}'",
+                             renamed.size(), renamed.begin()->second));
+  }
   note_closed(close_weights(model), context);
   raise_opset(model, kOpset, context);
   raise_ir(model, 4);
   // Results of folded norms keep their names, under which their ranges were measured.
   std::vector<std::tuple<NodeId, const Value*, std::string>> norms;
-  for (const Node& node : model.graph->nodes()) {
-    if (!node.is("BatchNormalization") || !node.input(0) || !node.output(0)) continue;
-    if (!node.output(0)->is_graph_output())
-      norms.emplace_back(node.id(), node.input(0), node.output(0)->name());
+  for (const Node* node : model.node_list()) {
+    if (!node->is("BatchNormalization") || !node->input(0) || !node->output(0)) continue;
+    if (!node->output(0)->is_graph_output() && &node->input(0)->graph() == &node->graph())
+      norms.emplace_back(node->id(), node->input(0), node->output(0)->name());
   }
   Rewriter rewriter(model, infer_facts(model));
   const std::vector<Rewrite> rewrites = {simplify::fold_batchnorm()};
   const std::int64_t folded = rewriter.run(rewrites)[0];
   for (const auto& [id, value, name] : norms) {
-    if (!rewriter.find(id) && !model.graph->find(name)) model.graph->rename(*value, name);
+    if (rewriter.find(id)) continue;
+    Graph& graph = model.changeable(value->graph());
+    if (!graph.find(name)) graph.rename(*value, name);
   }
   rewriter.remove_dead();
   if (folded > 0) context.note(fmt::format("{} BatchNormalization nodes were folded", folded));
   if (const std::int64_t made = place_product_biases(model); made > 0)
     context.note(fmt::format("{} MatMul and Add became Gemm", made));
+  return renamed;
 }
 
 void quantize_static(Model& model, const Ranges& ranges, const StaticOptions& options, PassContext& context) {

@@ -20,12 +20,12 @@ namespace compressor::quantize {
 struct ValueRange {
   float low = 0, high = 0;
 };
-/// By the name of the value in the main graph.
+/// By the name of the value, which is one in the whole of a prepared model.
 using Ranges = std::map<std::string, ValueRange, std::less<>>;
 /// A YAML or JSON file `name: [low, high]`. Throws Error::io or Error::usage naming the file and the entry.
 Ranges read_ranges(const std::string& path);
 
-/// E[x] by channel of values, by their names in the main graph.
+/// E[x] by channel of values, by their names.
 using ChannelMeans = std::map<std::string, std::vector<float>, std::less<>>;
 
 class StaticRounding;
@@ -40,12 +40,15 @@ struct StaticOptions {
   std::map<std::string, double, std::less<>> snr_db = {};
   /// Chooses codes by what layers take in; null: each weight goes to its nearest code.
   std::shared_ptr<StaticRounding> rounding = nullptr;
+  /// Ranges were seen while the model ran: what has none did not run.
+  bool measured = false;
 };
 
 /// Raises the opset to 13 and folds BatchNormalization into what stands before it, whose result takes over
 /// the name: ranges that were measured on the model as it was hold for it. Biases of products are placed
-/// where integer kernels find them.
-void prepare_static(Model& model, PassContext& context);
+/// where integer kernels find them. Values in bodies get names that no other value has: returns the new names
+/// with the old ones.
+std::map<std::string, std::string> prepare_static(Model& model, PassContext& context);
 
 /// What is to be quantized in a prepared model.
 struct Plan {
@@ -67,7 +70,7 @@ std::map<const Value*, Affine> activation_scales(const Model& model, const Plan&
 
 /// The rewrite, for a prepared model:
 ///   x -> Conv(W, b) -> Relu   ==>   x -> Q -> DQ -> Conv(DQ(W'), DQ(b')) -> Relu -> Q -> DQ
-/// Throws Error::target when nothing can be quantized.
+/// In bodies of If, Loop and Scan too. Throws Error::target when nothing can be quantized.
 void quantize_static(Model& model, const Ranges& ranges, const StaticOptions& options, PassContext& context);
 
 // The parts for weights: static_weights.cpp.

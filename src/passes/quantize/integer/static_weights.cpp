@@ -217,6 +217,11 @@ std::vector<double> mean_shift(const Node& node, const Tensor& weight, const std
   return shift;
 }
 
+void drop_if_unread(Model& model, const Value& constant) {
+  if (constant.initializer() && constant.uses().empty() && !constant.is_input())
+    model.changeable(constant.graph()).erase_initializer(constant);
+}
+
 }  // namespace
 
 std::optional<WeightSpot> weight_spot(const Model& model, const Node& node) {
@@ -258,7 +263,7 @@ codec::Grid weight_grid(const Tensor& weight, const WeightSpot& spot, const Stat
 
 std::string quantize_node_weights(Model& model, const Node& node, const WeightSpot& spot, const Affine& input,
                                   std::span<const float> mean, const StaticOptions& options) {
-  Graph& graph = *model.graph;
+  Graph& graph = model.changeable(node.graph());
   const Value& source = *node.input(spot.input);
   const std::string stem = source.name();
   const Tensor weight = *fixed_constant(model, source);
@@ -300,7 +305,7 @@ std::string quantize_node_weights(Model& model, const Node& node, const WeightSp
   if (node.is("Gemm")) grid.zero.assign(channels, 0);
   const codec::Place place{.graph = graph, .before = &node};
   graph.set_input(node, spot.input, &codec::lower(place, grid, codec::Storage::kQdq, stem));
-  if (source.initializer() && source.uses().empty() && !source.is_input()) graph.erase_initializer(source);
+  drop_if_unread(model, source);
   if (bias) {
     const Dims shape{static_cast<std::int64_t>(channels)};
     const std::string of_bias = bias->name();
@@ -313,7 +318,7 @@ std::string quantize_node_weights(Model& model, const Node& node, const WeightSp
     spec.name = of_bias + ".dequantize";
     spec.attributes.emplace_back("axis", std::int64_t{0});
     graph.set_input(node, 2, graph.add_node(std::move(spec), &node).output(0));
-    if (bias->initializer() && bias->uses().empty() && !bias->is_input()) graph.erase_initializer(*bias);
+    drop_if_unread(model, *bias);
   }
   double signal = 0, noise = 0;
   const std::vector<float> before = to_floats(weight), after = to_floats(codec::decode(grid));

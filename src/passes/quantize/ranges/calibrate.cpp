@@ -33,13 +33,15 @@ double snr_on_grid(const ValueStatistics& seen, const ValueRange& range, Observe
   return noise > 0 ? 10 * std::log10(signal / noise) : HUGE_VAL;
 }
 
-/// Of the constants of the main graph: what values hold depends on them and on the nodes.
+/// Of all constants: what values hold depends on them and on the nodes.
 std::string fingerprint(const Model& model) {
   Hasher hasher;
-  for (const Value* v : model.graph->initializers()) {
-    hasher.update(std::as_bytes(std::span(v->name())));
-    hasher.update(v->initializer()->bytes.view().bytes());
-  }
+  model.each_graph([&](const Graph& graph) {
+    for (const Value* v : graph.initializers()) {
+      hasher.update(std::as_bytes(std::span(v->name())));
+      hasher.update(v->initializer()->bytes.view().bytes());
+    }
+  });
   return hasher.hex();
 }
 
@@ -56,11 +58,13 @@ Calibration calibrate(const Model& model, const std::vector<std::string>& values
   StatisticsRequest request;
   request.channels = true;
   request.max_memory = max_memory;
-  for (const std::string& name : values) {
-    const Value* v = model.graph->find(name);
-    CHECK(v, "'{}' is not a value of the main graph", name);
-    request.values.push_back(v);
-  }
+  std::set<std::string, std::less<>> wanted(values.begin(), values.end());
+  model.each_graph([&](const Graph& graph) {
+    for (const Value* v : graph.values()) {
+      if (wanted.erase(v->name()) > 0) request.values.push_back(v);
+    }
+  });
+  CHECK(wanted.empty(), "'{}' is no value of the model", wanted.empty() ? "" : *wanted.begin());
   const Statistics seen = collect_statistics(model, request, samples);
   if (seen.batches == 0) throw Error::usage("calibration: the data holds no samples");
   Calibration result;

@@ -20,7 +20,7 @@ struct Calibration {
 
 /// `observer` is a name of the table, or "auto": for each value the one whose range has the least squared
 /// error among minmax, percentile, entropy and mse, none of which clips more than `settings` allows.
-/// `values`: names in the main graph. Throws Error::usage when there are no samples.
+/// `values`: names, each of one value of the model. Throws Error::usage when there are no samples.
 Calibration calibrate(const Model& model, const std::vector<std::string>& values, const Samples& samples,
                       const std::string& observer, const ObserverSettings& settings,
                       std::uint64_t max_memory);
