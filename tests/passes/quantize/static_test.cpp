@@ -137,6 +137,22 @@ TEST(Static, SafeTargetsHaveNoPairThatSaturates) {
   }
 }
 
+TEST(Static, WeightsWithoutAnIntegerKernelAreSaidToStay) {
+  Net n;
+  const V x = n.input("x", {5, 2, 4});
+  const V y =
+      n.op("GRU", {x, n.weight({1, 9, 4}), n.weight({1, 9, 3})}, {attr("hidden_size", std::int64_t{3})});
+  n.output(n.matmul(y, n.weight({3, 2})));
+  Model model = n.done();
+  const PassResult r = run(model);
+  EXPECT_EQ(r.eligible, 2);
+  EXPECT_EQ(r.skipped, 1);
+  const auto said =
+      std::find_if(r.layers.begin(), r.layers.end(), [](const LayerRecord& l) { return l.op == "GRU"; });
+  ASSERT_NE(said, r.layers.end());
+  EXPECT_THAT(said->detail, HasSubstr("no integer kernel that target generic knows of"));
+}
+
 TEST(Static, WhatPassesOnSharesItsScale) {
   Net n;
   const V x = n.input("x", {1, 4, 8, 8});

@@ -18,6 +18,9 @@ bool is_one_of(const Node& node, const std::vector<std::string>& ops) {
   return node.domain().empty() && std::find(ops.begin(), ops.end(), node.op()) != ops.end();
 }
 
+/// What has weights too, and of which the report says why they stay.
+const std::vector<std::string> kWithoutKernel = {"ConvTranspose", "LSTM", "GRU", "RNN"};
+
 class Planner {
  public:
   Planner(const Model& model, const Ranges* ranges, const StaticOptions& options, PassContext& context)
@@ -32,7 +35,12 @@ class Planner {
     // Nodes that hold bodies come before those inside, which may read what is made outside.
     const std::vector<const Node*> all = model_.node_list();
     for (const Node* node : all) {
-      if (is_one_of(*node, target_.compute)) starts(*node);
+      if (is_one_of(*node, target_.compute)) {
+        starts(*node);
+      } else if (is_one_of(*node, kWithoutKernel) && context_.filter.matches(*node)) {
+        ++context_.result.eligible;
+        context_.skip(*node, fmt::format("has no integer kernel that target {} knows of", target_.name));
+      }
     }
     // Values in front of a computing node are quantized; whatever only reads such values may follow.
     for (const Node* node : all) follow(*node);
