@@ -194,7 +194,7 @@ Ranges read_ranges(const std::string& path) {
 }
 
 std::map<std::string, std::string> prepare_static(Model& model, PassContext& context) {
-  const std::map<std::string, std::string> renamed = name_apart(model);
+  std::map<std::string, std::string> renamed = name_apart(model);
   if (!renamed.empty()) {
     context.note(fmt::format("{} values in bodies got names of their own: others had theirs, as '{}'",
                              renamed.size(), renamed.begin()->second));
