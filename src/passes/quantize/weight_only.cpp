@@ -132,8 +132,9 @@ class WeightOnly {
       if (options_.gptq) {
         const double first = output.nearest;
         output = round_layer(
-            weight.tensor, layer->view, *layer->moment, [&](std::size_t, std::size_t) { return codes; },
-            *options_.gptq, options_.granularity != Granularity::kTensor, grid);
+            weight.tensor, layer->view, *layer->moment,
+            [&](std::size_t, std::size_t) { return RowCodes(codes); }, *options_.gptq,
+            options_.granularity != Granularity::kTensor, grid);
         if (options_.output_clip) output.nearest = first;
       }
       loss.noise = missed(weight.tensor, grid);
