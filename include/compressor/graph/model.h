@@ -56,8 +56,8 @@ struct Model {
   void verify() const;
   /// All nodes but those of functions: a graph's own before those in its bodies.
   std::vector<const Node*> node_list() const;
-  /// The main graph, or the body below it that `graph` is, to be changed.
-  Graph& changeable(const Graph& graph);
+  /// The main graph, or the body below it that `of` is, to be changed.
+  Graph& changeable(const Graph& of);
 
   /// True for an initializer that a caller may replace at run time: one that is also a graph input. Before IR
   /// version 4 every initializer had to be an input too, and such a one is a plain weight.
