@@ -37,8 +37,10 @@ TEST(Slices, HoldAFewSamplesAtATime) {
   net.output(net.linear(net.gap(backbone(net, net.input("x", kImages))), 16, 5));
   const Model model = net.done();
   const std::uint64_t one = std::uint64_t{16} * 96 * 96 * sizeof(float);
+  const std::uint64_t whole = peak_of(model, {.fuse = false});
+  if (whole == 0) GTEST_SKIP() << "the heap does not count here (sanitizer)";
   EXPECT_LT(peak_of(model, {}), one * kBatch * 3 / 2);
-  EXPECT_GT(peak_of(model, {.fuse = false}), one * kBatch * 2);
+  EXPECT_GT(whole, one * kBatch * 2);
 }
 
 TEST(Slices, GiveValuesThatAreReadLater) {
