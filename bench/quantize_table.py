@@ -17,7 +17,6 @@ import os
 import shutil
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -28,6 +27,8 @@ import onnx.version_converter
 import onnxruntime as ort
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
+
+import run_recorded
 
 CALIBRATION = 512
 
@@ -130,12 +131,7 @@ class Bench:
     def as_run(self, row, model, inputs, samples, emulate=""):
         out = os.path.join(self.work, "out")
         shutil.rmtree(out, ignore_errors=True)
-        command = [os.path.realpath(sys.executable), os.path.join(os.path.dirname(__file__), "run_recorded.py"), model, inputs, out,
-                   *row.states]
-        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
-        if emulate:
-            command = ["qemu-x86_64", "-cpu", emulate, *command]
-        subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
+        run_recorded.run(model, inputs, out, row.states, emulate)
         return self.eval(row, model, "--replay", out, samples=samples)
 
     def line(self, name, label, row, model, inputs, samples, exact, speed_up):

@@ -4,16 +4,25 @@
   run_recorded.py MODEL INPUTS_DIR OUTPUTS_DIR [OUTPUT=INPUT ...]
 
 An input that a batch lacks is what the OUTPUT beside it was in the batch before (state).
-One program of its own, so that it can run on another processor than this machine's:
-  qemu-x86_64 -cpu Haswell -E PYTHONPATH=SITE_PACKAGES PYTHON run_recorded.py ...      (x86 without AVX-512 and VNNI)
+One program of its own, so that it can run on another processor than this machine's: `run` starts it, with `cpu` one of
+qemu-x86_64's (Haswell: x86 without AVX-512 and VNNI).
 """
 
 import glob
 import os
+import subprocess
 import sys
 
 import numpy as np
 import onnxruntime as ort
+
+
+def run(model, inputs, outputs, states=(), cpu="", threads=os.environ.get("OMP_NUM_THREADS", "2")):
+    command = [os.path.realpath(sys.executable), __file__, model, inputs, outputs, *states]
+    if cpu:
+        command = ["qemu-x86_64", "-cpu", cpu, *command]
+    environment = dict(os.environ, OMP_NUM_THREADS=str(threads), PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
+    subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
 
 
 def main():

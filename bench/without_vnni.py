@@ -18,6 +18,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+import run_recorded
+
 CONVOLUTIONS = [  # inputs, outputs, kernel, groups, spatial size
     (4, 8, (1, 1), 1, (9, 9)), (8, 16, (3, 3), 1, (9, 9)), (3, 8, (3, 3), 1, (9, 9)), (5, 8, (3, 3), 1, (8, 8)),
     (12, 8, (3, 3), 2, (8, 8)), (6, 8, (3, 3), 2, (8, 8)), (64, 64, (3, 3), 1, (6, 6)), (7, 4, (5,), 1, (20,)),
@@ -58,11 +60,7 @@ def network(op, w, attributes, shape):
 
 
 def outputs(model, inputs, to, cpu=""):
-    command = [os.path.realpath(sys.executable), os.path.join(os.path.dirname(__file__), "run_recorded.py"), model, inputs, to]
-    if cpu:
-        command = ["qemu-x86_64", "-cpu", cpu, *command]
-    environment = dict(os.environ, OMP_NUM_THREADS="1", PYTHONPATH=os.pathsep.join(p for p in sys.path if p))
-    subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
+    run_recorded.run(model, inputs, to, cpu=cpu, threads=1)
     return np.load(os.path.join(to, "batch_00000.npz"))["y"]
 
 
