@@ -8,6 +8,7 @@
 #include <cmath>
 #include <fstream>
 #include <functional>
+#include <map>
 
 #include "builder.h"
 #include "compressor/base/error.h"
@@ -134,6 +135,24 @@ TEST(Static, SafeTargetsHaveNoPairThatSaturates) {
         EXPECT_LE(255 * quantize::largest_pair(channel, positions), 32767);
       }
     }
+  }
+}
+
+TEST(Static, NodesThatShareABiasKeepNamesApart) {
+  Net n;
+  const V x = n.input("x", {1, 4, 8, 8}), b = n.weight({4}), shift = n.weight({1, 4, 1, 1});
+  V y = x;
+  for (int i = 0; i < 3; ++i) {
+    y = n.op("Conv", {y, n.weight({4, 4, 1, 1}), b});
+    y = n.add(y, shift);
+  }
+  n.output(n.conv(y, 4, 2, {.kernel = 1, .pad = 0}));
+  Model model = n.done();
+  run(model);
+  std::map<std::string, int> names;
+  for (const Node& node : model.graph->nodes()) {
+    if (node.name().empty()) continue;
+    EXPECT_EQ(++names[node.name()], 1) << node.name();
   }
 }
 

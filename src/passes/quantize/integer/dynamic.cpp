@@ -130,7 +130,7 @@ class Dynamic {
     NodeSpec spec{.op = op, .inputs = std::move(inputs)};
     for (std::size_t i = 0; i < outputs; ++i) spec.outputs.push_back(graph.fresh_name(name));
     spec.attributes = std::move(settings);
-    spec.name = name;
+    spec.name = spec.outputs[0];
     return graph.add_node(std::move(spec), &before).output(0);
   }
 

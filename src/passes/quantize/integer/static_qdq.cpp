@@ -88,8 +88,9 @@ class Inserter {
   const Node& add(Graph& graph, const std::string& op, const Value* from, const Affine& a,
                   const std::string& name) {
     const auto [scale, zero] = parameters(a);
-    NodeSpec spec{.op = op, .inputs = {from, scale, zero}, .outputs = {graph.fresh_name(name)}};
-    spec.name = name;
+    const std::string unused = graph.fresh_name(name);  // what several nodes read may be stored for each
+    NodeSpec spec{.op = op, .inputs = {from, scale, zero}, .outputs = {unused}};
+    spec.name = unused;
     return graph.add_node(std::move(spec));
   }
 

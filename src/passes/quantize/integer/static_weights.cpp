@@ -313,9 +313,10 @@ std::string quantize_node_weights(Model& model, const Node& node, const WeightSp
                                            Tensor::of(DType::kInt32, shape, std::span<const double>(codes)));
     const Value* s = graph.add_initializer(graph.fresh_name(of_bias + ".scale"),
                                            Tensor::of(shape, std::span<const float>(bias_scales)));
-    NodeSpec spec{
-        .op = "DequantizeLinear", .inputs = {q, s}, .outputs = {graph.fresh_name(of_bias + ".dequantize")}};
-    spec.name = of_bias + ".dequantize";
+    // Several nodes may read one bias: each gets its own, at its input's scale, and a name of its own.
+    const std::string decoded = graph.fresh_name(of_bias + ".dequantize");
+    NodeSpec spec{.op = "DequantizeLinear", .inputs = {q, s}, .outputs = {decoded}};
+    spec.name = decoded;
     spec.attributes.emplace_back("axis", std::int64_t{0});
     graph.set_input(node, 2, graph.add_node(std::move(spec), &node).output(0));
     drop_if_unread(model, *bias);
