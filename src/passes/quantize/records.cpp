@@ -7,6 +7,7 @@
 
 #include "compressor/analysis/profile.h"
 #include "compressor/analysis/weights.h"
+#include "passes/quantize/integer/static_weights.h"
 
 namespace compressor::quantize {
 namespace {

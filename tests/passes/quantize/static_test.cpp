@@ -9,6 +9,7 @@
 #include <fstream>
 #include <functional>
 #include <map>
+#include <set>
 
 #include "builder.h"
 #include "compressor/base/error.h"
@@ -156,6 +157,27 @@ TEST(Static, NodesThatShareABiasKeepNamesApart) {
   }
 }
 
+TEST(Static, AWeightThatSeveralReadIsStoredOnce) {
+  Net n;
+  const V x = n.input("x", {1, 4, 8, 8}), w = n.weight({4, 4, 3, 3}), small = n.weight({4, 4, 1, 1}, 1e-12);
+  V y = x;
+  for (int i = 0; i < 3; ++i) y = n.op("Conv", {y, w}, {attr("pads", build::Ints{1, 1, 1, 1})});
+  y = n.op("Conv", {y, small, n.weight({4}, 1)});  // each needs a scale of its own for its bias
+  y = n.op("Conv", {y, small, n.weight({4}, 10)});
+  n.output(y);
+  Model model = n.done();
+  const PassResult r = run(model);
+  EXPECT_EQ(r.done, 5);
+  std::set<const Value*> codes, decoded;
+  for (const Node& node : model.graph->nodes()) {
+    if (!node.is("Conv")) continue;
+    decoded.insert(node.input(1));  // kernels are found behind a decoder that nothing else reads
+    codes.insert(node.input(1)->producer()->input(0));
+  }
+  EXPECT_EQ(decoded.size(), 5U);
+  EXPECT_EQ(codes.size(), 3U);
+}
+
 TEST(Static, WeightsWithoutAnIntegerKernelAreSaidToStay) {
   Net n;
   const V x = n.input("x", {5, 2, 4});
@@ -248,6 +270,8 @@ TEST(Static, ObservedValuesAreThoseThatGetScales) {
   quantize_static(model, ranges, options_for("generic"), again);
   EXPECT_EQ(again.result.done, 4);
   EXPECT_EQ(again.result.skipped, 0);
+  // All of it: the sum, whose own value between it and its Relu is none of them, and what follows.
+  EXPECT_EQ(count(model, "QuantizeLinear"), static_cast<std::int64_t>(names.size()));
 }
 
 TEST(Static, ATinyWeightWithALargeBiasFits32Bits) {

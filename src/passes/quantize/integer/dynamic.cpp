@@ -21,6 +21,7 @@
 #include "compressor/rewrite/fold.h"
 #include "compressor/rewrite/upgrade.h"
 #include "passes/quantize/integer/dynamic_lstm.h"
+#include "passes/quantize/integer/static_weights.h"
 
 namespace compressor::quantize {
 namespace {

@@ -8,6 +8,7 @@
 
 #include "compressor/base/error.h"
 #include "compressor/ops/facts.h"
+#include "passes/quantize/integer/static_weights.h"
 
 namespace compressor::quantize {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "compressor/base/error.h"
 #include "compressor/ops/facts.h"
-#include "passes/quantize/integer/static_qdq.h"
+#include "passes/quantize/integer/static_weights.h"
 
 namespace compressor::quantize {
 namespace {
@@ -162,7 +162,8 @@ class Planner {
       any = true;
     }
     if (!any) return;
-    for (const Value* y : node.outputs()) {
+    const Node* with = node.is("Add") ? fused(node) : nullptr;  // then its own output needs no range
+    for (const Value* y : (with ? *with : node).outputs()) {
       if (y && (!is_float(*y) || !has_range(*y))) return;
     }
     if (node.is("Resize") && node.string_or("mode", "nearest") == "cubic") return;  // leaves the range
@@ -171,7 +172,7 @@ class Planner {
       return;  // only 0 is a code at any scale
     nodes_.insert(&node);
     followers_.insert(&node);
-    if (node.is("Add") && take_in(node)) return;
+    if (with && take_in(node)) return;
     for (const Value* y : node.outputs()) {
       if (y && !(passes && y->is_graph_output())) want(*y);
     }

@@ -18,6 +18,7 @@
 #include "compressor/rewrite/rewriter.h"
 #include "compressor/rewrite/upgrade.h"
 #include "passes/quantize/integer/product_bias.h"
+#include "passes/quantize/integer/static_weights.h"
 #include "passes/quantize/layer_options.h"
 #include "passes/quantize/records.h"
 #include "passes/simplify/rewrites.h"
@@ -39,19 +40,19 @@ void raise_opset(Model& model, std::int64_t opset, PassContext& context) {
 class Inserter {
  public:
   Inserter(Model& model, const StaticOptions& options, PassContext& context)
-      : model_(model), options_(options), context_(context) {}
+      : model_(model), options_(options), context_(context), weights_(model) {}
 
   void run(const Plan& plan, const std::map<const Value*, Affine>& scales) {
     constants(plan);
     for (const Node* node : in_order(plan)) {
-      const auto spot = weights(*node);
+      const auto spot = spot_of(*node);
       if (!spot && node->is("MatMul")) context_.done(*node, "quantized", "both operands are activations");
       if (!spot) continue;
       const auto mean = options_.means.find(node->input(0)->name());
-      const std::string text = quantize_node_weights(
-          model_, *node, *spot, scales.at(node->input(0)),
-          mean == options_.means.end() ? std::span<const float>() : std::span(mean->second),
-          with_clip(options_, context_.layers, *node));
+      const std::string text =
+          weights_.quantize(*node, *spot, scales.at(node->input(0)),
+                            mean == options_.means.end() ? std::span<const float>() : std::span(mean->second),
+                            with_clip(options_, context_.layers, *node));
       context_.done(*node, "quantized", text);
     }
     for (const Value* v : plan.activations) wrap(*v, scales.at(v));
@@ -67,7 +68,7 @@ class Inserter {
     return nodes;
   }
 
-  std::optional<WeightSpot> weights(const Node& node) const {
+  std::optional<WeightSpot> spot_of(const Node& node) const {
     const auto& ops = options_.target.compute;
     if (std::find(ops.begin(), ops.end(), node.op()) == ops.end()) return std::nullopt;
     return weight_spot(model_, node);
@@ -147,6 +148,7 @@ class Inserter {
   Model& model_;
   const StaticOptions& options_;
   PassContext& context_;
+  WeightQuantizer weights_;
   std::map<std::pair<float, std::int32_t>, std::pair<const Value*, const Value*>> parameters_;
 };
 

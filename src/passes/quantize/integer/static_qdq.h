@@ -73,24 +73,4 @@ std::map<const Value*, Affine> activation_scales(const Model& model, const Plan&
 /// In bodies of If, Loop and Scan too. Throws Error::target when nothing can be quantized.
 void quantize_static(Model& model, const Ranges& ranges, const StaticOptions& options, PassContext& context);
 
-// The parts for weights: static_weights.cpp.
-
-/// The weight input and the axis of output channels of a convolution or product; nullopt when its weight is
-/// no constant float.
-struct WeightSpot {
-  std::size_t input = 1;
-  std::int64_t axis = 0;
-  bool paired = true;         ///< the kernel adds products in pairs (not so for depthwise convolutions)
-  std::size_t positions = 1;  ///< of the kernel of a convolution: the innermost stretch of a channel's values
-};
-std::optional<WeightSpot> weight_spot(const Model& model, const Node& node);
-
-/// The weight on its grid, one scale a channel: what quantize_node_weights stores.
-codec::Grid weight_grid(const Tensor& weight, const WeightSpot& spot, const StaticOptions& options);
-
-/// Puts DequantizeLinear before the weight and the bias of `node`. `input` is the grid of its first input,
-/// `mean` the mean of that by channel, empty where it is not known. Returns one line for the report.
-std::string quantize_node_weights(Model& model, const Node& node, const WeightSpot& spot, const Affine& input,
-                                  std::span<const float> mean, const StaticOptions& options);
-
 }  // namespace compressor::quantize
