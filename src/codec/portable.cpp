@@ -1,15 +1,17 @@
 // portable: a weight that operators of opset 7 decode, so that every runtime loads it.
 //
 //   8 bits    q -> Cast -> [Sub zero ->] Mul scale [-> Reshape] -> W'
-//   4, 2      bytes -> Cast int32 -> Gather(table [256, 8 / bits]) [-> Reshape -> Slice] -> Reshape -> [Sub
-//   zero ->]
+//   4, 2      bytes [.., n] -> Cast int32 -> Gather(table [256, 8 / bits]) [.., n, 8 / bits] -> [Sub zero ->]
+//             Mul scale -> Reshape -> W'
+//             and where a byte has codes of several scales
+//             bytes -> Cast int32 -> Gather(table) [-> Reshape -> Slice] -> Reshape -> [Sub zero ->]
 //             Mul scale [-> Reshape] -> W'
 //
-// The table holds for every byte the codes that are packed in it; all weights share it. Zero points of 4 and
-// 2 bits are packed and decoded the same way. ONNX Runtime folds all of it into one float constant when it
-// loads the model, so that nothing is decoded while it runs. W' = (q - zero) * scale in float32, as
-// DequantizeLinear gives it. Only what is stored and what comes out is named after the weight: in a small
-// network the names of the steps between would weigh as much as many a weight.
+// The table (int8, cast to float once) holds for every byte the codes that are packed in it; all weights
+// share it. Zero points of 4 and 2 bits are packed and decoded the same way. ONNX Runtime folds all of it
+// into one float constant when it loads the model, so that nothing is decoded while it runs. W' = (q - zero)
+// * scale in float32, as DequantizeLinear gives it. Only what is stored and what comes out is named after the
+// weight: in a small network the names of the steps between would weigh as much as many a weight.
 
 #include <fmt/ranges.h>
 
@@ -24,6 +26,7 @@ namespace {
 /// The shape in which codes meet scales, and that of the scales, which broadcast to it.
 struct View {
   Dims codes, scales;
+  bool bytes = false;  ///< the last axis of codes is what one byte holds
 };
 
 View view_of(const Grid& grid) {
@@ -50,20 +53,42 @@ View view_of(const Grid& grid) {
   return v;
 }
 
-/// Row b holds the codes packed in byte b, as floats.
+/// `view` with the codes as they come out of the table, where all codes of a byte share a scale; else as it
+/// is.
+View by_bytes(const View& view, DType code) {
+  const std::int64_t per_byte = 8 / bits(code);
+  if (per_byte == 1 || view.codes.empty()) return view;
+  View v = view;
+  const bool one_scale = v.scales.empty();
+  if (!one_scale && v.scales.back() != 1) return view;
+  while (v.codes.size() > 1 && (one_scale || (v.scales.size() > 1 && v.scales[v.scales.size() - 2] == 1))) {
+    const std::int64_t last = v.codes.back();
+    v.codes.pop_back();
+    v.codes.back() *= last;
+    if (!one_scale) v.scales.pop_back();
+  }
+  if (v.codes.back() % per_byte != 0) return view;
+  v.codes.back() /= per_byte;
+  v.codes.push_back(per_byte);
+  if (!one_scale) v.scales.push_back(1);
+  v.bytes = true;
+  return v;
+}
+
+/// int8 [256, codes of a byte]: row b holds the codes packed in byte b.
 Tensor table(DType code) {
   const int width = bits(code);
   const int per_byte = 8 / width;
   const int mask = (1 << width) - 1;
   const int sign = lowest(code) < 0 ? 1 << (width - 1) : 0;
-  std::vector<float> values;
+  std::vector<double> values;
   for (int byte = 0; byte < 256; ++byte) {
     for (int k = 0; k < per_byte; ++k) {
       const int raw = (byte >> (k * width)) & mask;
-      values.push_back(static_cast<float>((raw ^ sign) - sign));
+      values.push_back((raw ^ sign) - sign);
     }
   }
-  return Tensor::of({256, per_byte}, std::span<const float>(values));
+  return Tensor::of(DType::kInt8, {256, per_byte}, std::span<const double>(values));
 }
 
 /// One constant for all that ask for the same under the same name.
@@ -71,10 +96,6 @@ const Value* shared(const Place& place, const std::string& stem, const Tensor& c
   const Value* known = place.graph.resolve(stem);
   if (known && known->initializer() && equal(*known->initializer(), content)) return known;
   return add_constant(place, stem, content);
-}
-
-const Value* shared_table(const Place& place, DType code) {
-  return shared(place, "unpack." + std::string(name(code)), table(code));
 }
 
 const Value* shared_shape(const Place& place, const Dims& shape) {
@@ -88,16 +109,32 @@ const Value* cast(const Place& place, const Value* value, DType to, const std::s
   return add_op(place, "Cast", {value}, name, std::move(settings));
 }
 
+/// The table as floats, which are four times as many bytes as what is stored of it.
+const Value* shared_table(const Place& place, DType code) {
+  const std::string stem = "unpack." + std::string(name(code));
+  const Value* stored = shared(place, stem + ".q", table(code));
+  for (const Use& use : stored->uses()) {
+    const Value* floats = use.node && use.node->is("Cast") ? use.node->output(0) : nullptr;
+    if (floats && place.graph.resolve(floats->name()) == floats) return floats;
+  }
+  return cast(place, stored, DType::kFloat, stem);
+}
+
+/// Packed bytes of that shape -> floats, with one more axis.
+const Value* unpacked(const Place& place, const Bytes& bytes, DType code, const Dims& shape,
+                      const std::string& stem) {
+  const Value* index =
+      cast(place, add_constant(place, stem, stored(DType::kUint8, shape, bytes)), DType::kInt32, "index");
+  return add_op(place, "Gather", {shared_table(place, code), index}, "unpacked");
+}
+
 /// One byte an element -> float, in the given shape.
 const Value* numbers(const Place& place, const Bytes& codes, DType code, const Dims& shape,
                      const std::string& stem) {
   if (bits(code) == 8)
     return cast(place, add_constant(place, stem, stored(code, shape, codes)), DType::kFloat, "codes");
   const Bytes bytes = pack(codes, bits(code));
-  const Dims flat = {static_cast<std::int64_t>(bytes.size())};
-  const Value* index =
-      cast(place, add_constant(place, stem, stored(DType::kUint8, flat, bytes)), DType::kInt32, "index");
-  const Value* x = add_op(place, "Gather", {shared_table(place, code), index}, "unpacked");
+  const Value* x = unpacked(place, bytes, code, {static_cast<std::int64_t>(bytes.size())}, stem);
   const auto per_byte = static_cast<std::uint64_t>(8 / bits(code));
   if (codes.size() % per_byte != 0) {
     x = add_op(place, "Reshape", {x, shared_shape(place, {-1})}, "unpacked");
@@ -142,10 +179,10 @@ std::optional<Numbers> lift_numbers(const Value* value) {
     if (!stored || (stored->dtype != DType::kInt8 && stored->dtype != DType::kUint8)) return std::nullopt;
     return Numbers{stored->bytes, stored->dtype, stored->shape};
   }
-  const Node* reshape = made_by(value, "Reshape");
-  if (!reshape) return std::nullopt;
-  const auto shape = constant(reshape->input(1));
-  const Value* x = reshape->input(0);
+  const Node* reshape = made_by(value, "Reshape");  // else codes are as they come out of the table
+  const auto shape = reshape ? constant(reshape->input(1)) : std::nullopt;
+  if (reshape && !shape) return std::nullopt;
+  const Value* x = reshape ? reshape->input(0) : value;
   if (const Node* slice = made_by(x, "Slice")) {
     const Node* flat = made_by(slice->input(0), "Reshape");
     if (!flat) return std::nullopt;
@@ -154,11 +191,13 @@ std::optional<Numbers> lift_numbers(const Value* value) {
   const Node* gather = made_by(x, "Gather");
   const Node* index = gather ? made_by(gather->input(1), "Cast") : nullptr;
   const auto packed = index ? constant(index->input(0)) : std::nullopt;
-  const auto rows = gather ? constant(gather->input(0)) : std::nullopt;
-  if (!shape || !packed || !rows || packed->dtype != DType::kUint8) return std::nullopt;
+  const Node* floats = gather ? made_by(gather->input(0), "Cast") : nullptr;
+  const auto rows = floats ? constant(floats->input(0)) : std::nullopt;
+  if (!packed || !rows || packed->dtype != DType::kUint8) return std::nullopt;
   const auto code = type_of(*rows);
   if (!code) return std::nullopt;
-  Numbers n{{}, *code, to_ints(*shape)};
+  Numbers n{{}, *code, shape ? to_ints(*shape) : packed->shape};
+  if (!shape) n.shape.push_back(8 / bits(*code));
   const std::uint64_t elements = num_elements(n.shape);
   if (packed_bytes(*code, elements) != packed->bytes.size()) return std::nullopt;
   n.codes = unpack(packed->bytes, elements, *code);
@@ -213,8 +252,10 @@ std::string why_not_portable(const Grid& grid) {
 }
 
 const Value* lower_portable(const Place& place, const Grid& grid, const std::string& stem) {
-  const View view = view_of(grid);
-  const Value* w = numbers(place, grid.codes, grid.code, view.codes, stem + ".q");
+  const View view = by_bytes(view_of(grid), grid.code);
+  const Value* w = view.bytes ? unpacked(place, pack(grid.codes, bits(grid.code)), grid.code,
+                                         Dims(view.codes.begin(), view.codes.end() - 1), stem + ".q")
+                              : numbers(place, grid.codes, grid.code, view.codes, stem + ".q");
   if (!grid.zero.empty()) {
     const Value* zero = numbers(place, byte_each(grid.zero), grid.code, view.scales, stem + ".zero");
     w = add_op(place, "Sub", {w, zero}, "codes");

@@ -29,7 +29,8 @@ struct Place {
 };
 
 /// Adds constants and nodes that decode the grid, and returns the decoded weight. Names follow `stem`.
-/// why_not must be empty, and the storage not kMatMulNBits.
+/// why_not must be empty, and the storage not kMatMulNBits. Weights may share what decodes them: sort the
+/// graph when all are placed.
 const Value& lower(const Place& place, const Grid& grid, Storage storage, const std::string& stem);
 
 /// How a product reads the weight that MatMulNBits replaces: x [.., K] times W.

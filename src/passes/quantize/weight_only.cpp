@@ -260,6 +260,7 @@ class WeightOnly {
   }
 
   void finish() {
+    model_.graph->sort();
     if (small_types_) raise_ir(model_, 10);  // the first that knows types of 4 bits
     raise_ir(model_, 4);                     // constants that are no inputs of the graph
     note_closed(inputs_, context_);
