@@ -99,6 +99,19 @@ PassContext::Batches batches_of(const Model& model, bool flag) {
   };
 }
 
+PassResult weights_rounded(Model& model, const std::string& rounding) {
+  PassContext context;
+  context.batches = batches_of(model, true);
+  Quantize q;
+  q.mode.set("weight-only");
+  q.bits.set("4");
+  q.granularity.set("channel");
+  q.rounding.set(rounding);
+  q.run(model, context);
+  model.verify();
+  return std::move(context.result);
+}
+
 PassResult quantized(Model& model, const std::string& format = "qdq", const std::string& target = "generic",
                      bool flag = true) {
   PassContext context;
@@ -224,6 +237,21 @@ TEST(StaticBodies, AGivenRangeIsForAllValuesOfItsName) {
   quantize_static(model, ranges, {target_of("generic"), Clip::kMinMax}, context);
   EXPECT_EQ(context.result.done, 6);
   EXPECT_EQ(context.result.skipped, 0);
+}
+
+TEST(GptqBodies, LayersAreRoundedByWhatTheyTakeInThere) {
+  for (Model (*make)() : {branches, rounds}) {
+    const Model before = make();
+    Model nearest = before.clone(), rounded = before.clone();
+    weights_rounded(nearest, "nearest");
+    const PassResult r = weights_rounded(rounded, "gptq");
+    EXPECT_GT(snr(before, rounded), snr(before, nearest));
+    for (const LayerRecord& layer : r.layers) {
+      if (layer.action != "quantized") continue;
+      EXPECT_THAT(layer.detail,
+                  testing::AnyOf(HasSubstr("output SNR"), HasSubstr("not reached by the data")));
+    }
+  }
 }
 
 TEST(StaticBodiesReferee, OnnxRuntimeComputesTheSame) {

@@ -16,13 +16,12 @@ constexpr std::uint64_t kLargest = std::uint64_t{1}
 constexpr std::int64_t kPlaces = 128;
 
 /// "" and the view, or why the weight's inputs cannot be measured.
-std::string view_of(const Model& model, const prune::PrunableWeight& weight, std::optional<LayerView>& view) {
+std::string view_of(const prune::PrunableWeight& weight, std::optional<LayerView>& view) {
   if (weight.tensor.dtype != DType::kFloat) return fmt::format("is {}", name(weight.tensor.dtype));
   for (const prune::Reader& reader : weight.readers) {
     const Node& node = *reader.node;
     const bool layer = node.is("Conv") || node.is("Gemm") || node.is("MatMul");
     if (!layer || reader.input != 1) return fmt::format("is read by {}", node.op());
-    if (&node.graph() != model.graph.get()) return "is read in a body";
     if (node.input(1) != weight.source) return "is read through another node";
     const auto here = layer_view(node, weight.tensor.shape);
     if (!here) return fmt::format("of shape {} has no rows", to_string(weight.tensor.shape));
@@ -37,11 +36,12 @@ std::string view_of(const Model& model, const prune::PrunableWeight& weight, std
 MeasuredLayers::MeasuredLayers(const Model& model, const std::vector<const prune::PrunableWeight*>& weights,
                                Samples samples, const MeasureOptions& options)
     : model_(model.clone()), samples_(std::move(samples)) {
+  for (const Node* node : model_.node_list()) nodes_[node->id()] = node;
   std::vector<Wish> wishes;
   const std::uint64_t limit = options.max_memory != 0 ? options.max_memory : kUsual;
   for (const prune::PrunableWeight* weight : weights) {
     std::optional<LayerView> view;
-    std::string why = view_of(model, *weight, view);
+    std::string why = view_of(*weight, view);
     if (why.empty()) {
       const std::uint64_t bytes = std::uint64_t{view->groups} * view->columns * view->columns * sizeof(float);
       if (bytes <= std::min(limit, kLargest)) {
@@ -88,12 +88,10 @@ std::optional<MeasuredLayers::Layer> MeasuredLayers::of(const prune::PrunableWei
 void MeasuredLayers::measure(const std::vector<Wish>& stage) {
   layers_.clear();
   moments_.clear();
-  std::map<NodeId, const Node*> nodes;
-  for (const Node& node : model_.graph->nodes()) nodes[node.id()] = &node;
   StatisticsRequest request;
   request.places = kPlaces;
   for (const Wish& wish : stage) {
-    for (const NodeId id : wish.readers) request.second_moments.push_back(nodes.at(id));
+    for (const NodeId id : wish.readers) request.second_moments.push_back(nodes_.at(id));
   }
   Statistics seen = collect_statistics(model_, request, samples_);
   if (seen.batches == 0) throw Error::usage("calibration: the data holds no samples");
@@ -101,7 +99,7 @@ void MeasuredLayers::measure(const std::vector<Wish>& stage) {
   for (const Wish& wish : stage) {
     SecondMoment& sum = moments_[wish.weight];
     for (const NodeId id : wish.readers) {
-      SecondMoment& part = seen.moments.at(nodes.at(id));
+      SecondMoment& part = seen.moments.at(nodes_.at(id));
       if (sum.sums.empty()) {
         sum = std::move(part);
         continue;
@@ -113,14 +111,24 @@ void MeasuredLayers::measure(const std::vector<Wish>& stage) {
   }
 }
 
+/// The same weight in the copy; null where only other nodes' results are read.
+const Value* MeasuredLayers::twin_of(const prune::PrunableWeight& weight) const {
+  for (const prune::Reader& reader : weight.readers) {
+    if (reader.node->input(reader.input) == weight.source)
+      return nodes_.at(reader.node->id())->input(reader.input);
+  }
+  return weight.source->graph().parent() ? nullptr : model_.graph->find(weight.source->name());
+}
+
 void MeasuredLayers::replace(const prune::PrunableWeight& weight, Tensor value) {
   if (next_ == stages_.size()) return;  // nobody will measure any more
-  const Value* twin = model_.graph->find(weight.source->name());
-  if (weight.source->graph().parent() || !twin) return;
+  const Value* twin = twin_of(weight);
+  if (!twin) return;
   value.bytes = value.bytes.materialized();
-  if (twin->initializer()) return model_.graph->set_initializer(*twin, std::move(value));
+  Graph& graph = model_.changeable(twin->graph());
+  if (twin->initializer()) return graph.set_initializer(*twin, std::move(value));
   if (twin->producer() && twin->producer()->is("Constant"))
-    model_.graph->set_attribute(*twin->producer(), Attribute("value", std::move(value)));
+    graph.set_attribute(*twin->producer(), Attribute("value", std::move(value)));
 }
 
 }  // namespace compressor::quantize

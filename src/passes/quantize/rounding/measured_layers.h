@@ -45,8 +45,10 @@ class MeasuredLayers {
     std::uint64_t bytes = 0;
   };
   void measure(const std::vector<Wish>& stage);
+  const Value* twin_of(const prune::PrunableWeight& weight) const;
 
   Model model_;
+  std::map<NodeId, const Node*> nodes_;  ///< of the copy, those in bodies too
   Samples samples_;
   std::vector<std::vector<Wish>> stages_;
   std::size_t next_ = 0;  ///< the first stage that is not measured yet
