@@ -28,6 +28,7 @@ import onnxruntime as ort
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+import render_lines
 import run_recorded
 
 CALIBRATION = 512
@@ -44,6 +45,8 @@ class Row:
     calibration: int = CALIBRATION
     dynamic: bool = False  # the peer's dynamic mode too
     states: list = field(default_factory=list)  # output=input
+    also: list = field(default_factory=list)  # further metrics
+    lines: list = field(default_factory=list)  # texts whose lines are rendered: the data where there is none
 
     def all_options(self):
         return self.options + [word for pair in self.states for word in ("--state", pair)]
@@ -63,6 +66,9 @@ ROWS = {
                    ["--window", "256", "--tokenizer", "text/tok512.bin"], float_samples=20, calibration=20, dynamic=True),
     "gtcrn": Row("se_gtcrn_simple.onnx", "audio", "snr", ["--preprocess", "gtcrn", "-j", "1"], dynamic=True,
                  states=["conv_cache_out=conv_cache", "tra_cache_out=tra_cache", "inter_cache_out=inter_cache"]),
+    "ppocr": Row("ocr_ppocrv4_rec.onnx", "", "text_accuracy:ignore-space=true",
+                 ["--preprocess", "ppocr", "--characters", "ocr/ppocr_keys_v1.txt"], True, also=["char_accuracy:ignore-space=true"],
+                 lines=["text/tinyshakespeare.txt", "text/tinystories_val_a.txt"]),
     "magika": Row("magika_standard_v3_3.onnx", "magika", "top1", dynamic=True),
 }
 
@@ -118,15 +124,25 @@ class Bench:
         self.args = args
         self.work = tempfile.mkdtemp()
 
+    def data(self, row):
+        if not row.lines:
+            return os.path.join(self.args.data, row.data)
+        made = os.path.join(self.work, row.model + ".lines")
+        if not os.path.exists(made):
+            render_lines.render(made, [os.path.join(self.args.data, text) for text in row.lines])
+        return made
+
+    def options(self, row):
+        return [os.path.join(self.args.data, o) if o.startswith(("text/", "ocr/")) else o for o in row.all_options()]
+
     def eval(self, row, model, *more, samples=0):
-        data = os.path.join(self.args.data, row.data)
-        options = [os.path.join(self.args.data, o) if o.startswith("text/") else o for o in row.all_options()]
-        command = [self.args.program, "eval", "--json", "--data", data, "--metric", row.metric, *options, *more,
+        metrics = [word for metric in (row.metric, *row.also) for word in ("--metric", metric)]
+        command = [self.args.program, "eval", "--json", "--data", self.data(row), *metrics, *self.options(row), *more,
                    *(["--samples", str(samples)] if samples else []), model]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(done.stderr.strip() or " ".join(command))
-        return json.loads(done.stdout)["metrics"][0]["value"]
+        return " / ".join(f"{m['value']:.4f}" for m in json.loads(done.stdout)["metrics"])
 
     def as_run(self, row, model, inputs, samples, emulate=""):
         out = os.path.join(self.work, "out")
@@ -135,15 +151,13 @@ class Bench:
         return self.eval(row, model, "--replay", out, samples=samples)
 
     def line(self, name, label, row, model, inputs, samples, exact, speed_up):
-        emulated = f" {self.as_run(row, model, inputs, samples, self.args.emulate):.4f} |" if self.args.emulate else ""
-        print(f"| {name} | {label} | {self.as_run(row, model, inputs, samples):.4f} |{emulated} {exact:.4f} | "
+        emulated = f" {self.as_run(row, model, inputs, samples, self.args.emulate)} |" if self.args.emulate else ""
+        print(f"| {name} | {label} | {self.as_run(row, model, inputs, samples)} |{emulated} {exact} | "
               f"{os.path.getsize(model)} | {speed_up} |", flush=True)
 
     def ours(self, row, model, options, to):
-        data = os.path.join(self.args.data, row.data)
-        shared = [os.path.join(self.args.data, o) if o.startswith("text/") else o for o in row.all_options()]
-        command = [self.args.program, "quantize", "--data", data, *shared, "--samples", str(row.calibration),
-                   *(["--split", "train"] if row.split else []), *options, model, "-o", to, "-q", "--force"]
+        command = [self.args.program, "quantize", "--data", self.data(row), *self.options(row),
+                   "--samples", str(row.calibration), *(["--split", "train"] if row.split else []), *options, model, "-o", to, "-q", "--force"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     def peer(self, row, model, calibration, to, **options):

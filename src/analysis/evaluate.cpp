@@ -22,7 +22,7 @@ std::vector<std::string> default_metrics(const Dataset& data) {
     if (truth.label) return {"top1"};
     if (truth.boxes) return {"ap50", "ap"};
     if (truth.mask) return {"miou"};
-    if (truth.text) return {"text_accuracy"};
+    if (truth.text) return {"text_accuracy", "char_accuracy"};
     if (truth.frame && truth.frame->wanted) return {"snr"};
     if (truth.target) return {"nats_per_token"};
   }

@@ -32,7 +32,15 @@ Planes planes_of(const Dims& shape, ops::Layout layout, bool last_axis) {
 }
 
 void add_channels(ValueStatistics& s, const float* x, const Planes& p) {
+  if (s.channels_vary) return;
   const auto c = static_cast<std::size_t>(p.channels);
+  if (!s.channel_sum.empty() && s.channel_sum.size() != c) {
+    s.channels_vary = true;
+    s.channel_min = s.channel_max = {};
+    s.channel_sum = s.channel_magnitude = s.channel_squares = {};
+    s.channel_count = 0;
+    return;
+  }
   if (s.channel_sum.empty()) {
     s.channel_min.assign(c, HUGE_VALF);
     s.channel_max.assign(c, -HUGE_VALF);
@@ -40,7 +48,6 @@ void add_channels(ValueStatistics& s, const float* x, const Planes& p) {
     s.channel_magnitude.assign(c, 0);
     s.channel_squares.assign(c, 0);
   }
-  if (s.channel_sum.size() != c) throw Error::model("{} channels after {}", c, s.channel_sum.size());
   kernels::add_channels(x, p.outer, p.channels, p.inner,
                         {.min = s.channel_min.data(),
                          .max = s.channel_max.data(),

@@ -8,6 +8,7 @@ namespace compressor {
 DataOptions::DataOptions() {
   data.path();
   labels.path();
+  characters.path();
   tokenizer.path();
 }
 
@@ -21,6 +22,7 @@ OpenOptions DataOptions::open_options() const {
   options.format = *format;
   options.split = *split;
   options.labels = *labels;
+  options.characters = *characters;
   options.tokenizer = *tokenizer;
   options.window = *window;
   options.void_label = *void_class;

@@ -94,6 +94,8 @@ DataYaml read_data_yaml(const std::string& file) {
       {"split", [&](const YAML::Node& n, const std::string& w) { o.split = text_of(n, w); }},
       {"labels", [&](const YAML::Node& n, const std::string& w) { o.labels = beside(text_of(n, w)); }},
       {"classes", [&](const YAML::Node& n, const std::string& w) { o.classes = names(n, w); }},
+      {"characters",
+       [&](const YAML::Node& n, const std::string& w) { o.characters = beside(text_of(n, w)); }},
       {"tokenizer", [&](const YAML::Node& n, const std::string& w) { o.tokenizer = beside(text_of(n, w)); }},
       {"window", [&](const YAML::Node& n, const std::string& w) { o.window = number(n, w); }},
       {"stride", [&](const YAML::Node& n, const std::string& w) { o.stride = number(n, w); }},
@@ -136,6 +138,7 @@ OpenOptions with_data_yaml(OpenOptions options, const std::string& path) {
   fill(options.split, there.split);
   fill(options.labels, there.labels);
   fill(options.classes, there.classes);
+  fill(options.characters, there.characters);
   fill(options.tokenizer, there.tokenizer);
   fill(options.window, there.window);
   fill(options.stride, there.stride);

@@ -116,7 +116,7 @@ void add_below(const Place& folder, const Wanted& wanted, std::optional<std::int
 
 std::string labels_beside(const Place& folder, const OpenOptions& options) {
   if (!options.labels.empty()) return options.labels;
-  for (const char* name : {"labels.txt", "labels.csv", "rec_gt.txt"}) {
+  for (const char* name : {"labels.txt", "labels.csv"}) {
     if (folder.has_file(name)) return folder.in(name);
   }
   return "";

@@ -34,6 +34,15 @@ std::vector<std::int64_t> shuffled(std::vector<std::int64_t> list, std::uint64_t
   return list;
 }
 
+// Of one shape and type: what can lie side by side.
+bool alike(const Prepared& a, const Prepared& b) {
+  return std::all_of(a.inputs.begin(), a.inputs.end(), [&](const auto& input) {
+    const auto other = b.inputs.find(input.first);  // one without it is told of later
+    return other == b.inputs.end() ||
+           (other->second.shape == input.second.shape && other->second.dtype == input.second.dtype);
+  });
+}
+
 }  // namespace
 
 class Loader::Work {
@@ -61,6 +70,7 @@ class Loader::Work {
     epoch_ = epoch;
     next_position_ = next_batch_ = skipped_ = 0;
     slots_.clear();
+    waiting_.clear();
     ended_ = false;
     if (!options_.shuffle) return;
     if (chosen_.empty()) {  // the same samples in every epoch, in another order
@@ -75,10 +85,8 @@ class Loader::Work {
   std::optional<Batch> next() {
     if (ended_) return std::nullopt;
     try {
-      while (next_batch_ < batches()) {
-        std::vector<Prepared> samples = kept(take_slot());
-        if (!samples.empty()) return finished(std::move(samples));
-      }
+      while (waiting_.empty() && next_batch_ < batches()) waiting_ = kept(take_slot());
+      if (!waiting_.empty()) return finished(first_alike());
     } catch (...) {
       stop();
       ended_ = true;
@@ -185,6 +193,15 @@ class Loader::Work {
     return list;
   }
 
+  // Takes the first of the waiting samples and those that follow it and are alike.
+  std::vector<Prepared> first_alike() {
+    auto end = waiting_.begin() + 1;
+    while (end != waiting_.end() && alike(waiting_.front(), *end)) ++end;
+    std::vector<Prepared> run(std::make_move_iterator(waiting_.begin()), std::make_move_iterator(end));
+    waiting_.erase(waiting_.begin(), end);
+    return run;
+  }
+
   Batch finished(std::vector<Prepared> samples) const {
     const auto found = static_cast<std::int64_t>(samples.size());
     Batch batch = data::side_by_side(std::move(samples), options_.fill_last ? options_.batch : found,
@@ -200,6 +217,7 @@ class Loader::Work {
   std::int64_t total_ = 0;  ///< samples of an epoch
   std::int64_t epoch_ = 0, skipped_ = 0;
   std::vector<std::int64_t> chosen_, order_;  ///< when shuffled
+  std::vector<Prepared> waiting_;             ///< of the last slot, not handed out yet
   bool ended_ = false;
 
   std::mutex guard_;

@@ -31,12 +31,15 @@ const Format& named(const std::string& name, const std::string& path) {
   return entry_named(formats().all(), name, path + ": unknown data format");
 }
 
-const Format& recognised(const Place& place) {
+/// By the place, or by a labels file whose lines leave no doubt.
+const Format& recognised(const Place& place, const std::string& labels) {
   std::vector<const Format*> best, all;
   int claim = kNo + 1;
+  const std::optional<Place> beside = labels.empty() ? std::nullopt : std::optional<Place>(labels);
   for (const Format& f : formats().all()) {
     all.push_back(&f);
-    const int c = f.claim(place);
+    int c = f.claim(place);
+    if (beside && f.claim(*beside) == kMagic) c = kMagic;
     if (c < claim) continue;
     if (c > claim) best.clear();
     claim = c;
@@ -66,9 +69,13 @@ std::unique_ptr<Dataset> open_dataset(const std::string& path, const OpenOptions
   const data::Place place(path);
   const OpenOptions merged = data::with_data_yaml(options, path);
   const data::Format& format =
-      merged.format.empty() ? data::recognised(place) : data::named(merged.format, path);
+      merged.format.empty() ? data::recognised(place, merged.labels) : data::named(merged.format, path);
   if (merged.frames.any() && format.name != "sound") {
     throw Error::usage("{}: is {}, and the settings of preprocess cut sounds into frames", path, format.name);
+  }
+  if (!merged.characters.empty() && format.name != "text_lines") {
+    throw Error::usage("{}: is {}, and the characters of '{}' are about lines of text", path, format.name,
+                       merged.characters);
   }
   std::unique_ptr<Dataset> dataset = format.open(place, merged);
   if (dataset->size() == 0) throw Error::io("{}: holds no samples ({})", path, format.name);

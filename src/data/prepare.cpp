@@ -16,10 +16,6 @@ void add_input(Prepared& prepared, const std::string& name, Tensor tensor) {
     throw Error::usage("{}: two arrays go to the input '{}'", prepared.item.name, name);
 }
 
-std::string shape_text(const Tensor& tensor) {
-  return fmt::format("{} {}", name(tensor.dtype), to_string(tensor.shape));
-}
-
 Tensor stacked(const std::string& input, const std::vector<Prepared>& samples, std::int64_t count) {
   const Tensor& first = samples.front().inputs.at(input);
   Tensor result;
@@ -36,12 +32,7 @@ Tensor stacked(const std::string& input, const std::vector<Prepared>& samples, s
       throw Error::usage("{} and {}: have different inputs, expected the same ones in one batch",
                          samples.front().item.name, sample.item.name);
     const Tensor& tensor = found->second;
-    if (tensor.shape != first.shape || tensor.dtype != first.dtype) {
-      throw Error::usage(
-          "{} is {} and {} is {}: samples of one batch must be alike; preprocess to one size or "
-          "use batches of 1",
-          samples.front().item.name, shape_text(first), sample.item.name, shape_text(tensor));
-    }
+    CHECK(tensor.shape == first.shape && tensor.dtype == first.dtype);
     if (tensor.strings) strings.insert(strings.end(), tensor.strings->begin(), tensor.strings->end());
     const BytesView view = tensor.bytes.view();
     bytes.insert(bytes.end(), view.bytes().begin(), view.bytes().end());

@@ -20,8 +20,8 @@ struct Prepared {
 Prepared prepare(const Dataset& data, std::int64_t index, const Preprocess& preprocess,
                  const LoaderOptions& options, std::int64_t epoch);
 
-/// [N, ...] of each input; with `fill` up to `count` by copies of the last. Throws Error::usage that names
-/// two samples when their shapes differ.
+/// [N, ...] of each input, up to `count` by copies of the last. The samples' shapes are the same; throws
+/// Error::usage that names two samples when their inputs are not.
 Batch side_by_side(std::vector<Prepared> samples, std::int64_t count, bool has_batch_axis);
 
 /// A number that is random in all three.

@@ -25,6 +25,11 @@ std::int64_t floor_of(double v) {
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(v + 1e-6));
 }
 
+// Nor one too long.
+std::int64_t ceiling_of(double v) {
+  return std::max<std::int64_t>(1, static_cast<std::int64_t>(std::ceil(v - 1e-6)));
+}
+
 Size target_size(const Preprocess& p, const Image& image) {
   const double h = static_cast<double>(image.height), w = static_cast<double>(image.width);
   switch (p.resize) {
@@ -32,8 +37,10 @@ Size target_size(const Preprocess& p, const Image& image) {
       return {image.height, image.width};
     case Preprocess::Resize::kStretch:
       return {p.resize_height, p.resize_width};
-    case Preprocess::Resize::kHeight:
-      return {p.resize_height, floor_of(w * static_cast<double>(p.resize_height) / h)};
+    case Preprocess::Resize::kHeight: {
+      const std::int64_t width = ceiling_of(w * static_cast<double>(p.resize_height) / h);
+      return {p.resize_height, p.width > 0 ? std::min(width, p.width) : width};
+    }
     case Preprocess::Resize::kShort: {
       const auto side = static_cast<double>(p.resize_height);
       if (h <= w) return {p.resize_height, floor_of(side * w / h)};
@@ -86,6 +93,7 @@ std::optional<std::pair<std::int64_t, std::int64_t>> Preprocess::fixed_size() co
   if (crop_height > 0) return std::pair(crop_height + 2 * pad, crop_width + 2 * pad);
   if (resize == Resize::kStretch || resize == Resize::kLetterbox)
     return std::pair(resize_height + 2 * pad, resize_width + 2 * pad);
+  if (resize == Resize::kHeight && width > 0) return std::pair(resize_height + 2 * pad, width + 2 * pad);
   return std::nullopt;
 }
 
@@ -110,6 +118,11 @@ Image Preprocess::fit(const Image& image, const std::string& name, Geometry& geo
     const std::int64_t top = letterbox_centre ? (resize_height - size.height) / 2 : 0;
     const std::int64_t left = letterbox_centre ? (resize_width - size.width) / 2 : 0;
     fitted = move(fitted, {resize_height, resize_width}, top, left);
+  }
+  if (resize == Resize::kHeight) {
+    const std::int64_t least = std::max({fitted.width, width, min_width});
+    const std::int64_t filled = (least + width_step - 1) / width_step * width_step;
+    if (fitted.width < filled) fitted = move(fitted, {fitted.height, filled}, 0, 0);
   }
   if (crop_height > 0) {
     if (fitted.height < crop_height || fitted.width < crop_width) {

@@ -141,6 +141,13 @@ void set_resize(Preprocess& p, const Setting& s) {
   }
 }
 
+// Of lines; none undoes a preset's.
+void set_width(Preprocess& p, const Setting& s) {
+  p.width = p.min_width = 0;
+  p.width_step = 1;
+  if (s.value != "none") p.width = s.count(s.value, 1);
+}
+
 void set_crop(Preprocess& p, const Setting& s) {
   p.crop_height = p.crop_width = 0;
   if (s.value == "none") return;
@@ -186,6 +193,13 @@ const std::vector<std::pair<std::string, Setter>>& setters() {
   static const std::vector<std::pair<std::string, Setter>> kSetters = {
       {"resize", set_resize},
       {"height", set_resize},
+      {"width", set_width},
+      {"min_width",
+       [](Preprocess& p, const Setting& s) {
+         p.width = 0;
+         p.min_width = s.count(s.value, 1);
+       }},
+      {"width_step", [](Preprocess& p, const Setting& s) { p.width_step = s.count(s.value, 1); }},
       {"letterbox", set_resize},
       {"filter", [](Preprocess& p, const Setting& s) { p.filter = s.one_of(kFilters); }},
       {"place", [](Preprocess& p, const Setting& s) { p.letterbox_centre = s.one_of(kPlaces); }},
@@ -272,6 +286,14 @@ void check_frames(const Preprocess& p, const std::string& where) {
 }
 
 void check_together(const Preprocess& p, const std::string& where) {
+  const bool lines = p.width > 0 || p.min_width > 0 || p.width_step > 1;
+  if (p.resize != Preprocess::Resize::kHeight && lines) {
+    throw Error::usage("{}: width, min_width and width_step go with height=S; width=none undoes a preset's",
+                       where);
+  }
+  if (p.width > 0 && p.width_step > 1)
+    throw Error::usage("{}: width={} is one width, and width_step={} asks for steps", where, p.width,
+                       p.width_step);
   std::size_t most = 1;
   for (const Numbers* list : {&p.scale, &p.mean, &p.std}) {
     if (list->size() > 1 && most > 1 && list->size() != most)
@@ -329,6 +351,9 @@ std::string Preprocess::text() const {
       break;
     case Resize::kHeight:
       items.push_back(fmt::format("height={}", resize_height));
+      if (width > 0) items.push_back(fmt::format("width={}", width));
+      if (min_width > 0) items.push_back(fmt::format("min_width={}", min_width));
+      if (width_step > 1) items.push_back(fmt::format("width_step={}", width_step));
       break;
     case Resize::kLetterbox:
       items.push_back("letterbox=" + size(resize_height, resize_width));

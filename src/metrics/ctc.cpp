@@ -35,14 +35,17 @@ class Ctc : public Metric {
       : Metric(info, context), unit_(unit) {}
 
   void ready() override {
-    if (characters_->empty())
-      throw Error::usage("metric {}: needs the character list: {}:characters=FILE, a character a line",
-                         name(), name());
-    symbols_ = read_symbols("metric " + name(), *characters_);
+    symbols_ = characters_->empty() ? context().classes : read_symbols("metric " + name(), *characters_);
   }
 
   void update(const Outputs& outputs, const Targets& targets) override {
     const std::int64_t rows = targets.batch_rows();
+    if (symbols_.empty()) {
+      throw Error::usage(
+          "metric {}: needs the characters that the model knows: --characters FILE or {}:characters=FILE, a "
+          "character a line",
+          this->name(), this->name());
+    }
     const auto& [name, tensor] =
         choose_output(this->name(), outputs, *output_, fmt::format("scores {} x steps x classes", rows),
                       [&](const Tensor& t) {
@@ -100,9 +103,9 @@ class Ctc : public Metric {
     const auto classes = indices ? static_cast<std::int64_t>(symbols_.size()) + 1 : tensor.shape[2];
     if (space_of(classes) < 0)
       throw Error::usage(
-          "{}: {}: {} classes, expected {} for the characters of '{}' and a blank, or {} with a space",
-          this->name(), describe(name, tensor), classes, symbols_.size() + 1, *characters_,
-          symbols_.size() + 2);
+          "{}: {}: {} classes, expected {} for the characters{} and a blank, or {} with a space",
+          this->name(), describe(name, tensor), classes, symbols_.size() + 1,
+          characters_->empty() ? "" : fmt::format(" of '{}'", *characters_), symbols_.size() + 2);
     make_table(indices && *space_ ? classes + 1 : classes);
     const std::int64_t axis = time_axis(tensor, rows);
     const auto n = static_cast<std::size_t>(rows);
@@ -149,7 +152,8 @@ class Ctc : public Metric {
     return text;
   }
 
-  Option<std::string> characters_{*this, "characters", "", "file with the characters by class, one a line"};
+  Option<std::string> characters_{*this, "characters", "",
+                                  "file with the characters by class, one a line; empty: those of the data"};
   Option<std::string> output_{*this, "output", "",
                               "name of the output with the scores; empty: the one that fits"};
   Option<std::string> blank_at_{*this, "blank", "first", "where the blank's class is",

@@ -50,6 +50,34 @@ Samples samples_of(const std::vector<Tensor>& list) {
   };
 }
 
+TEST(Statistics, ChannelsOfAnotherNumberInEveryBatchAreNotTold) {
+  Model model;
+  model.ir_version = 8;
+  model.opsets = {{"", 13}};
+  Graph& g = *model.graph;
+  const Value* x = g.add_input("x", Type::tensor(DType::kFloat, {1, -1, 2}));
+  const Node& relu = g.add_node({.op = "Relu", .inputs = {x}, .outputs = {"y"}, .name = "relu"});
+  g.add_output(*relu.output(0));
+  const std::vector<Tensor> list = {Tensor::of({1, 2, 2}, std::vector<float>{1, 2, -3, 4}),
+                                    Tensor::of({1, 3, 2}, std::vector<float>{1, -2, 3, 4, -5, 6}),
+                                    Tensor::of({1, 2, 2}, std::vector<float>{1, 2, 3, 7})};
+  StatisticsRequest request;
+  request.values = {x};
+  request.channels = true;
+  const Statistics by_axis_1 = collect_statistics(model, request, samples_of(list));
+  const ValueStatistics& s = by_axis_1.values.at(x);
+  EXPECT_EQ(s.all.min, -5);
+  EXPECT_EQ(s.all.max, 7);
+  EXPECT_EQ(s.all.count, 14U);
+  EXPECT_TRUE(s.channels_vary);
+  EXPECT_TRUE(s.channel_sum.empty() && s.channel_min.empty() && s.channel_squares.empty());
+  request.last_axis = true;
+  const Statistics by_last = collect_statistics(model, request, samples_of(list));
+  EXPECT_FALSE(by_last.values.at(x).channels_vary);
+  EXPECT_EQ(by_last.values.at(x).channel_sum, (std::vector<double>{1, 23}));
+  EXPECT_EQ(by_last.values.at(x).channel_count, 7);
+}
+
 TEST(Statistics, SumsAreThoseOfAllSamplesTogether) {
   Random random(kSeed);
   const Model model = network(random);

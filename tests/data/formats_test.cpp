@@ -144,6 +144,66 @@ TEST(Formats, PictureFolders) {
   EXPECT_ERROR(open_dataset(scratch.path("train/cat")), ErrorKind::kIo, "labels.txt:2: found 'nothing'");
 }
 
+TEST(Formats, LinesOfText) {
+  const Scratch scratch;
+  const Image a(3, 9, 3, 10), b(3, 5, 3, 20);
+  scratch.write("train/word_1.png", png_of(a));
+  scratch.write("train/word_2.png", png_of(b));
+  scratch.write("test/word_1.png", png_of(b));
+  scratch.write("rec_gt_train.txt",
+                "\xEF\xBB\xBFtrain_data/rec/train/word_1.png\t12\r\n"
+                "train_data/rec/train/word_2.png\tTiredness kills\tagain\n\n");
+  scratch.write("rec_gt_test.txt", "test/word_1.png\t7");
+  OpenOptions options;
+  options.prefer = "train";
+  const auto train = open_dataset(scratch.path(), options);
+  EXPECT_EQ(train->describe(), "2 lines of text, rec_gt_train.txt");
+  EXPECT_EQ(train->split(), "train");
+  EXPECT_EQ(train->get(0).truth.text, "12");  // a number among texts is a text
+  EXPECT_FALSE(train->get(0).truth.label);
+  EXPECT_EQ(*train->get(0).image, a);
+  EXPECT_EQ(train->get(1).truth.text, "Tiredness kills\tagain");
+  const auto test = open_dataset(scratch.path());
+  EXPECT_EQ(test->split(), "test");
+  EXPECT_EQ(test->get(0).truth.text, "7");
+  EXPECT_EQ(*test->get(0).image, b);
+
+  options = {};
+  options.labels = scratch.write("train/mine.txt", "word_2.png\tx\n");
+  options.characters = scratch.write("keys.txt", "a\r\nb\n \n");
+  const auto mine = open_dataset(scratch.path("train"), options);
+  EXPECT_EQ(mine->size(), 1);
+  EXPECT_EQ(mine->classes(), (std::vector<std::string>{"a", "b", " "}));
+  EXPECT_EQ(open_dataset(options.labels)->get(0).truth.text, "x");
+  scratch.write("data.yaml", "characters: keys.txt\n");
+  EXPECT_EQ(open_dataset(scratch.path())->classes().size(), 3U);
+}
+
+TEST(Formats, LinesOfTextThatCannotBeRead) {
+  const Scratch scratch;
+  scratch.write("a.png", png_of(Image(2, 2, 1)));
+  scratch.write("rec_gt.txt", "a.png\tone\n" + std::string(200, 'x') + "\n");
+  EXPECT_ERROR(open_dataset(scratch.path()), ErrorKind::kIo,
+               "rec_gt.txt:2: found '" + std::string(60, 'x') + "..', expected a picture's name");
+  scratch.write("rec_gt.txt", "a.png\tone\nlost.png\t\xFF\xFE\n");
+  const auto data = open_dataset(scratch.path());
+  EXPECT_EQ(data->get(0).truth.text, "one");
+  EXPECT_ERROR(data->get(1), ErrorKind::kIo, "lost.png");
+  OpenOptions options;
+  options.split = "val";
+  EXPECT_ERROR(open_dataset(scratch.path(), options), ErrorKind::kUsage, "has no split 'val'");
+  options.split = "";
+  options.characters = scratch.write("keys", "");
+  EXPECT_ERROR(open_dataset(scratch.path(), options), ErrorKind::kIo, "is empty");
+  scratch.write("rec_gt_2.txt", "a.png\ttwo\n");
+  EXPECT_ERROR(open_dataset(scratch.path()), ErrorKind::kUsage, "both say texts; say which (labels)");
+  scratch.write("p/a.png", png_of(Image(2, 2, 1)));
+  scratch.write("p/labels.txt", "a.png\t3\n");  // classes, as ever
+  EXPECT_EQ(open_dataset(scratch.path("p"))->get(0).truth.label, 3);
+  options.characters = scratch.write("keys", "a\n");
+  EXPECT_ERROR(open_dataset(scratch.path("p"), options), ErrorKind::kUsage, "are about lines of text");
+}
+
 TEST(Formats, FoldersThatAreNumbersAreTheirClasses) {
   const Scratch scratch;
   for (const char* name : {"2", "10", "0"})

@@ -88,6 +88,37 @@ TEST(Preprocess, ShortSideAndMiddle) {
   EXPECT_EQ(shape, (Dims{1, 48, 200}));
 }
 
+TEST(Preprocess, LinesOfTextKeepTheirHeight) {
+  Geometry geometry;
+  Dims shape;
+  applied("height=48", noise_image(30, 101, 1, kSeed), geometry, &shape);
+  EXPECT_EQ(shape, (Dims{1, 48, 162}));  // 161.6, as PaddleOCR rounds it
+  const auto narrow = applied("ppocr", Image(24, 100, 3, 255), geometry, &shape);
+  EXPECT_EQ(shape, (Dims{3, 48, 320}));
+  EXPECT_EQ(narrow[199], 1);
+  EXPECT_NEAR(narrow[200], 0, 0.004);  // grey
+  EXPECT_DOUBLE_EQ(geometry.scale_x, 2);
+  EXPECT_EQ(geometry.width, 320);
+  applied("ppocr", Image(24, 300, 3), geometry, &shape);
+  EXPECT_EQ(shape, (Dims{3, 48, 640}));
+  applied("ppocr,width_step=1", Image(24, 300, 3), geometry, &shape);
+  EXPECT_EQ(shape, (Dims{3, 48, 600}));
+  applied("ppocr,width=320", Image(24, 300, 3), geometry, &shape);
+  EXPECT_EQ(shape, (Dims{3, 48, 320}));
+  EXPECT_DOUBLE_EQ(geometry.scale_x, 320.0 / 300);
+  applied("ppocr,width=none", Image(24, 100, 3), geometry, &shape);
+  EXPECT_EQ(shape, (Dims{3, 48, 200}));
+
+  const Preprocess fixed = parse_preprocess("ppocr,width=320");
+  EXPECT_EQ(fixed.fixed_size(), std::pair(std::int64_t{48}, std::int64_t{320}));
+  EXPECT_EQ(parse_preprocess(fixed.text()), fixed);
+  EXPECT_EQ(parse_preprocess(parse_preprocess("ppocr").text()), parse_preprocess("ppocr"));
+  EXPECT_FALSE(parse_preprocess("ppocr").fixed_size());
+  EXPECT_ERROR(parse_preprocess("resize=48,width=320"), ErrorKind::kUsage, "go with height=S");
+  EXPECT_ERROR(parse_preprocess("height=48,width=0"), ErrorKind::kUsage, "width: found '0'");
+  EXPECT_ERROR(parse_preprocess("height=48,width=320,width_step=2"), ErrorKind::kUsage, "is one width");
+}
+
 TEST(Preprocess, LetterboxMapsBoxesBack) {
   Geometry geometry;
   Dims shape;

@@ -48,7 +48,6 @@ TEST(Metric, MisspeltNamesAndOptionsAreRefusedWithASuggestion) {
               HasSubstr("metric ap with decoder=fastestdet: unknown option 'priors'"));
   EXPECT_THAT(made::refused([] { make_metric("ap:priors=a,strides=8"); }),
               HasSubstr("choose one with decoder="));
-  EXPECT_THAT(made::refused([] { make_metric("char_accuracy"); }), HasSubstr("needs the character list"));
 }
 
 TEST(Metric, MergingIsSeeingBothInTurn) {

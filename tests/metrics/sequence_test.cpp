@@ -164,6 +164,16 @@ TEST(Ctc, RefusesWhatDoesNotFit) {
               }),
               HasSubstr("sample 'sample0' has no text"));
   EXPECT_THROW(make_metric("char_accuracy:characters=/no/such/file"), Error);
+  EXPECT_THAT(made::refused([&] { made::once("char_accuracy", outputs, items); }),
+              HasSubstr("needs the characters that the model knows: --characters FILE"));
+}
+
+TEST(Ctc, CharactersOfTheData) {
+  auto items = made::items(1);
+  items[0].truth.text = "ba";
+  const auto metric = make_metric("text_accuracy", {.classes = {"a", "b"}});
+  metric->update(made::output("y", {1, 3, 3}, spelled({2, 0, 1}, 3)), {.items = items});
+  EXPECT_EQ(metric->value(), 100);
 }
 
 }  // namespace

@@ -19,10 +19,12 @@ struct ValueStatistics {
   /// Mean over batches of each batch's smallest and largest number, the later ones weighing more:
   /// m <- (1 - momentum) m + momentum x, from the first batch on.
   double moving_min = 0, moving_max = 0;
-  /// Along axis 1 (of rank 2 and more; the last axis where `last_axis`): [C].
+  /// Along axis 1 (of rank 2 and more; the last axis where `last_axis`): [C]. Empty where that axis has other
+  /// lengths in other batches.
   std::vector<float> channel_min, channel_max;
   std::vector<double> channel_sum, channel_magnitude, channel_squares;  ///< sums of x, |x| and x^2
   double channel_count = 0;                                             ///< numbers per channel
+  bool channels_vary = false;
   std::int64_t batches = 0;
 
   double mean() const { return all.count ? all.sum / static_cast<double>(all.count) : 0; }

@@ -24,6 +24,8 @@ struct DataOptions : Options {
   Option<std::string> split{*this, "split", "", "part of the data: train, test, val or a subfolder"};
   Option<std::string> format{*this, "data-format", "", "format of the data where looking is not enough"};
   Option<std::string> labels{*this, "labels", "", "file with a name and a class a line"};
+  Option<std::string> characters{
+      *this, "characters", "", "file with the characters that a reader of texts knows, one a line, by class"};
   Option<std::string> tokenizer{*this, "tokenizer", "",
                                 "tokenizer file of text; without one bytes are the tokens"};
   Option<std::int64_t> window{*this, "window", 0,

@@ -28,7 +28,8 @@ class Dataset {
   virtual Sample get(std::int64_t i) const = 0;
   /// "10000 images of 28x28x1, IDX"; lower case, for reports.
   virtual std::string describe() const = 0;
-  /// Names of the class indices; empty when there are no classes or they have no names.
+  /// Names of the class indices, of texts the characters that a recogniser knows; empty when there are none
+  /// or they have no names.
   virtual std::vector<std::string> classes() const { return {}; }
   /// Inputs that are the same for every sample (rank-0 arrays of an npz); they get no batch axis.
   virtual std::map<std::string, Tensor> constants() const { return {}; }
@@ -51,7 +52,9 @@ struct OpenOptions {
   std::string prefer = {};
   std::string labels = {};                ///< file with `name class` a line, instead of the one that is found
   std::vector<std::string> classes = {};  ///< names of the class indices
-  std::string tokenizer = {};             ///< text: a tokenizer file; bytes are the tokens when empty
+  std::string characters =
+      {};  ///< lines of text: file with the characters that a recogniser knows, one a line
+  std::string tokenizer = {};  ///< text: a tokenizer file; bytes are the tokens when empty
   std::int64_t window = 0;  ///< text: tokens of a sample; sound: values of a sample; 0: 256, the whole file
   std::int64_t stride = 0;  ///< from one window to the next; 0: the window
   std::optional<std::int64_t> void_label = {};  ///< masks: a class that counts for nothing

@@ -70,7 +70,8 @@ struct Batch {
 };
 
 /// Goes through a data set once per epoch. Same seed, same batches, bit for bit, at any number of threads.
-/// Holds `ahead` + 1 batches and no more.
+/// Where samples of a batch differ in shape, each run of like ones is a batch of its own. Holds `ahead` + 1
+/// batches and no more.
 class Loader {
  public:
   /// `data` must outlive the loader.
@@ -80,12 +81,13 @@ class Loader {
   Loader& operator=(const Loader&) = delete;
 
   /// The next batch; nullopt at the end of the epoch. Throws what a sample's reading threw (see on_corrupt),
-  /// and Error::usage when samples of one batch differ in shape. After an error the loader is at its end.
+  /// and Error::usage when samples of one batch have different inputs. After an error the loader is at its
+  /// end.
   std::optional<Batch> next();
   /// Back to the first batch, of epoch `epoch`: its order and augmentation depend on the seed and on this
   /// number.
   void start(std::int64_t epoch = 0);
-  /// Batches of an epoch if nothing is skipped.
+  /// Batches of an epoch if nothing is skipped and samples are of one shape.
   std::int64_t batches() const;
   /// Samples of an epoch if nothing is skipped.
   std::int64_t samples() const;

@@ -31,7 +31,7 @@ struct Preprocess {
     kNone,
     kStretch,    ///< resize=HxW: to exactly this, whatever the aspect
     kShort,      ///< resize=S: the shorter side to S, the aspect kept
-    kHeight,     ///< height=S: the height to S, the aspect kept
+    kHeight,     ///< height=S: the height to S, the aspect kept, a broken pixel of width counted whole
     kLetterbox,  ///< letterbox=S or HxW: as large as fits, the rest filled
   };
   /// bilinear: two by two pixels (as OpenCV); antialias: a triangle over all that shrink to one (as PIL,
@@ -43,6 +43,10 @@ struct Preprocess {
 
   Resize resize = Resize::kNone;
   std::int64_t resize_height = 0, resize_width = 0;
+  /// With kHeight: exactly this wide, filled on the right or squeezed; 0: as it comes.
+  std::int64_t width = 0;
+  std::int64_t min_width = 0;   ///< with kHeight: at least so wide, filled on the right
+  std::int64_t width_step = 1;  ///< with kHeight: filled on the right up to a multiple of it
   Filter filter = Filter::kBilinear;
   std::int64_t crop_height = 0, crop_width = 0;  ///< from the middle; 0: none
   std::int64_t pad = 0;                          ///< border on all four sides, after the crop

@@ -94,6 +94,45 @@ TEST(Calibrate, RangesAreThoseOfTheSamples) {
                Error);
 }
 
+/// Sequences [1, steps, 4] of other lengths: axis 1 counts steps, and no channels.
+TEST(Calibrate, SamplesMayDifferInLength) {
+  build::Net net(13);
+  auto x = net.input("x", {1, -1, 4});
+  net.output(net.relu(net.matmul(x, net.weight({4, 6}))));
+  const Model before = net.done();
+  Random random(kSeed);
+  std::vector<Tensor> list;
+  for (const std::int64_t steps : {5, 3, 9, 3}) {
+    std::vector<float> values(static_cast<std::size_t>(steps * 4));
+    for (float& v : values) v = static_cast<float>(1 + random.normal());
+    list.push_back(Tensor::of({1, steps, 4}, std::span<const float>(values)));
+  }
+  const Samples samples = [&](const std::function<void(const Executor::Feeds&)>& visit) {
+    for (const Tensor& t : list) visit({{"x", t}});
+  };
+  const quantize::Calibration c = quantize::calibrate(before, {"x"}, samples, "minmax", {}, 0);
+  EXPECT_LT(c.ranges.at("x").low, c.ranges.at("x").high);
+  EXPECT_FALSE(c.channel_means.contains("x"));
+  Model after = before.clone();
+  Quantize pass;
+  PassContext context;
+  context.batches = batches(before, list);
+  pass.run(after, context);
+  EXPECT_EQ(context.result.done, 1);
+  Executor a(before);
+  Executor b(after);
+  for (const Tensor& t : list) {
+    const auto p = to_doubles(a.run({{"x", t}})[0].tensor);
+    const auto q = to_doubles(b.run({{"x", t}})[0].tensor);
+    double noise = 0, signal = 0;
+    for (std::size_t i = 0; i < p.size(); ++i) {
+      noise += (p[i] - q[i]) * (p[i] - q[i]);
+      signal += p[i] * p[i];
+    }
+    EXPECT_LT(noise, 1e-3 * signal) << "seed " << kSeed;
+  }
+}
+
 TEST(Calibrate, DataMakesEveryLayerIntegerAndKeepsOutputs) {
   const Model before = network();
   const auto list = inputs(16);

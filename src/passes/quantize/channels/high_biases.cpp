@@ -222,6 +222,7 @@ Levels see_levels(const Model& model, const NodeFilter& filter, const Samples& s
   Levels levels;
   if (request.values.empty()) return levels;
   for (const auto& [value, s] : collect_statistics(model, request, samples).values) {
+    if (s.channel_min.empty()) continue;
     ChannelLevels& l = levels[value->name()];
     const double n = std::max(1.0, s.channel_count);
     for (std::size_t c = 0; c < s.channel_min.size(); ++c) {

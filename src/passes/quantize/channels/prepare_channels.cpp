@@ -21,6 +21,7 @@ ChannelsSeen see_channels(const Model& model, const NodeFilter& filter, const Sa
     }
     if (request.values.empty()) continue;
     for (const auto& [value, s] : collect_statistics(model, request, samples).values) {
+      if (s.channel_min.empty()) continue;  // their number varies, so no weight is laid along them
       ChannelSeen& channels = seen[value->name()];
       for (std::size_t c = 0; c < s.channel_min.size(); ++c) {
         channels.largest.push_back(std::max(std::abs(s.channel_min[c]), std::abs(s.channel_max[c])));

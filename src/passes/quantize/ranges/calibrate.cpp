@@ -80,6 +80,7 @@ Calibration calibrate(const Model& model, const std::vector<std::string>& values
     result.ranges[value->name()] =
         observer == "auto" ? least_error(s, of_value) : observer_of(observer).range(s, of_value);
     result.snr_db[value->name()] = snr_on_grid(s, result.ranges[value->name()], settings);
+    if (s.channel_sum.empty()) continue;
     std::vector<float>& means = result.channel_means[value->name()];
     for (const double sum : s.channel_sum) means.push_back(static_cast<float>(sum / s.channel_count));
   }
