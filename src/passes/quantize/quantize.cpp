@@ -2,6 +2,7 @@
 #include "compressor/passes/quantize.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "passes/quantize/channels/awq.h"
 #include "passes/quantize/channels/clip_to_relu.h"
@@ -30,13 +31,24 @@ using quantize::WeightOnlyOptions;
 constexpr std::int64_t kReestimated = 64;  ///< samples on which convolutions are matched
 constexpr std::int64_t kPictures = 192;    ///< that calibration makes where it has none
 
+/// Numbers of the data that are none would spread through all that is measured.
+void check_finite(const std::string& input, const Tensor& x) {
+  if (x.dtype != DType::kFloat) return;
+  const std::vector<float> values = to_floats(x);
+  const auto odd = std::count_if(values.begin(), values.end(), [](float v) { return !std::isfinite(v); });
+  if (odd > 0) throw Error::io("the data holds {} numbers that are not finite for input '{}'", odd, input);
+}
+
 /// The context's samples as feeds.
 Samples samples_of(PassContext& context, const std::string& doing) {
   return [&context, doing](const std::function<void(const Executor::Feeds&)>& visit) {
     std::int64_t batches = 0;
     context.batches([&](const PassContext::Inputs& inputs) {
       Executor::Feeds feeds;
-      for (const auto& [name, tensor] : inputs) feeds[name] = tensor;
+      for (const auto& [name, tensor] : inputs) {
+        check_finite(name, tensor);
+        feeds[name] = tensor;
+      }
       feeds.carried = inputs.carried;
       visit(feeds);
       ++batches;
@@ -266,6 +278,7 @@ void Quantize::rewrite(Model& model, PassContext& context) {
         model, options, {.convolutions = *dynamic_conv, .activations = *dynamic_activations}, context);
   if (ranges.is_set()) {
     quantize::Ranges known = quantize::read_ranges(*ranges);
+    quantize::check_names(model, known, *ranges, context);
     for (const auto& [name, old] : quantize::prepare_static(model, context)) {
       if (known.contains(old)) known.emplace(name, known.at(old));
     }

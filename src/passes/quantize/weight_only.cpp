@@ -99,7 +99,7 @@ class WeightOnly {
     options_ = options_for(weight);
     Grid grid = grid_of(weight);
     const Fit found = fit(weight.tensor, grid.blocks, options_.fit);
-    if (!found.finite) return skip(weight, "holds infinite values or values that are no numbers");
+    if (const std::string why = why_no_codes(found); !why.empty()) return skip(weight, why);
     grid.scale = found.scale;
     if (!grid.zero.empty()) grid.zero = found.zero;
     const CodeRange& codes = options_.fit.codes;

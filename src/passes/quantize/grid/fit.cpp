@@ -104,6 +104,7 @@ class Fitter {
       strided();
     }
     result_.finite = finite_;
+    result_.lost = lost_ && !kept_;
     for (const Loss& loss : losses_) {  // in order, whoever computed them
       result_.loss.signal += loss.signal;
       result_.loss.noise += loss.noise;
@@ -112,9 +113,13 @@ class Fitter {
   }
 
  private:
-  void set(std::uint64_t block, const Affine& a) {
+  void set(std::uint64_t block, const Affine& a, const Extent& e) {
     result_.scale[block] = a.scale;
     result_.zero[block] = a.zero;
+    const float most = std::max(-e.low, e.high);
+    if (most == 0) return;
+    std::atomic<bool>& which = most < a.scale / 2 ? lost_ : kept_;
+    if (!which.load(std::memory_order_relaxed)) which = true;
   }
 
   void fit_values(std::uint64_t block, std::span<const float> values) {
@@ -124,7 +129,7 @@ class Fitter {
       return;
     }
     const Affine a = fit_block(values, e.low, e.high, options_);
-    set(block, a);
+    set(block, a, e);
     losses_[block] = {e.energy, squared_error(values, a, options_.codes)};
   }
 
@@ -193,7 +198,7 @@ class Fitter {
       return;
     }
     const Affine a = fit_block(sample, all.low, all.high, options_);
-    set(block, a);
+    set(block, a, all);
     std::vector<double> noise(tasks);
     read_in_tasks(first, length, [&](std::size_t task, std::uint64_t, std::span<const float> values) {
       noise[task] += squared_error(values, a, options_.codes);
@@ -272,8 +277,8 @@ class Fitter {
   const Blocks& blocks_;
   const FitOptions& options_;
   Fit result_;
-  std::vector<Loss> losses_;  ///< by block
-  std::atomic<bool> finite_ = true;
+  std::vector<Loss> losses_;                                       ///< by block
+  std::atomic<bool> finite_ = true, lost_ = false, kept_ = false;  ///< some block is ..
 };
 
 }  // namespace
@@ -281,6 +286,18 @@ class Fitter {
 Fit fit(const Tensor& weight, const codec::Blocks& blocks, const FitOptions& options) {
   CHECK(weight.size() == blocks.size(), "{} elements in blocks of {}", weight.size(), blocks.size());
   return Fitter(weight, blocks, options).run();
+}
+
+std::string why_no_codes(const Fit& fit) {
+  if (!fit.finite) return "holds infinite values or values that are no numbers";
+  return fit.lost ? "holds numbers too small for a scale" : "";
+}
+
+std::string why_no_codes(const Tensor& weight, bool bias) {
+  const Blocks one{.dims = {1, 1, weight.size()}, .block = {1, 1, weight.size()}};
+  Fit found = fit(weight, one, {.codes = {-127, 127}});
+  found.lost = found.lost && !bias;
+  return why_no_codes(found);
 }
 
 double Loss::snr_db() const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "compressor/codec/grid.h"
@@ -43,10 +44,16 @@ struct Fit {
   std::vector<std::int32_t> zero;
   Loss loss;           ///< when every value goes to its nearest code
   bool finite = true;  ///< false: some value is infinite or no number, and nothing else holds
+  bool lost = false;   ///< no scale is small enough for any block: every code is zero, and the weight is not
 };
 
 /// Blocks in parallel; the result does not depend on the number of threads. At most the weight is in memory
 /// as float32, and only when its blocks are not contiguous.
 Fit fit(const Tensor& weight, const codec::Blocks& blocks, const FitOptions& options);
+
+/// Why codes cannot say what the numbers are, as "holds ..."; "" when they can. A bias has scales of others,
+/// which may be as small as it is.
+std::string why_no_codes(const Fit& fit);
+std::string why_no_codes(const Tensor& weight, bool bias = false);
 
 }  // namespace compressor::quantize

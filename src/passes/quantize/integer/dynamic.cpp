@@ -105,8 +105,8 @@ class Dynamic {
   }
 
   static std::string refusal_of_numbers(const Tensor& w) {
-    const codec::Blocks one{.dims = {1, 1, w.size()}, .block = {1, 1, w.size()}};
-    return fit(w, one, {}).finite ? "" : "has a weight that is not finite";
+    const std::string why = why_no_codes(w);
+    return why.empty() ? "" : "has a weight that " + why;
   }
 
   std::string refusal_of_two(const Node& node) const {

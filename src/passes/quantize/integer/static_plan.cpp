@@ -80,23 +80,37 @@ class Planner {
     if (is_constant(node.input(0))) return "multiplies from the left by a constant";
     if (!is_float(*node.input(0)))
       return fmt::format("works on {}, expected float32", name(facts_.of(*node.input(0)).dtype));
-    if (never_ran(node)) return "is in a body that did not run on the calibration data";
-    if (!has_range(*node.input(0))) return fmt::format("has no range for '{}'", node.input(0)->name());
     if (node.is("Gemm") &&
         (node.float_or("alpha", 1) != 1 || node.float_or("beta", 1) != 1 || node.int_or("transA", 0) != 0))
       return "has alpha, beta or transA";
     if (is_constant(node.input(1))) {
-      if (!weight_spot(model_, node))
-        return fmt::format("has weight '{}' of a kind that is left in float", node.input(1)->name());
-      const Tensor w = *fixed_constant(model_, *node.input(1));
-      const codec::Blocks one{.dims = {1, 1, w.size()}, .block = {1, 1, w.size()}};
-      return fit(w, one, {}).finite ? "" : "has a weight that is not finite";
+      if (const std::string why = refusal_of_constants(node); !why.empty()) return why;
+      return refusal_of_ranges(node);
     }
     if (!node.is("MatMul")) return fmt::format("has weight '{}', which is computed", node.input(1)->name());
     if (node.input(1)->producer() && node.input(1)->producer()->is("DequantizeLinear"))
       return "is quantized already";
     if (!is_float(*node.input(1)) || !has_range(*node.input(1)))
       return fmt::format("has no range for '{}'", node.input(1)->name());
+    return refusal_of_ranges(node);
+  }
+
+  std::string refusal_of_ranges(const Node& node) const {
+    if (never_ran(node)) return "is in a body that did not run on the calibration data";
+    return has_range(*node.input(0)) ? "" : fmt::format("has no range for '{}'", node.input(0)->name());
+  }
+
+  std::string refusal_of_constants(const Node& node) const {
+    const Tensor w = *fixed_constant(model_, *node.input(1));
+    if (!weight_spot(model_, node))
+      return fmt::format("has weight '{}' of type {} and shape {}, which is left in float",
+                         node.input(1)->name(), name(w.dtype), to_string(w.shape));
+    if (const std::string why = why_no_codes(w); !why.empty())
+      return fmt::format("has weight '{}', which {}", node.input(1)->name(), why);
+    if (node.is("MatMul") || !node.input(2)) return "";
+    const auto b = fixed_constant(model_, *node.input(2));
+    if (b && is_float(*node.input(2)) && !why_no_codes(*b, true).empty())
+      return fmt::format("has bias '{}', which {}", node.input(2)->name(), why_no_codes(*b, true));
     return "";
   }
 

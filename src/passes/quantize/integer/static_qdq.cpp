@@ -196,6 +196,23 @@ Ranges read_ranges(const std::string& path) {
   return ranges;
 }
 
+void check_names(const Model& model, const Ranges& ranges, const std::string& path, PassContext& context) {
+  std::set<std::string, std::less<>> names;
+  model.each_graph([&](const Graph& graph) {
+    for (const Value* v : graph.values()) names.insert(v->name());
+  });
+  std::vector<std::string> unknown;
+  for (const auto& [name, range] : ranges) {
+    if (!names.contains(name)) unknown.push_back(name);
+  }
+  if (unknown.empty() && !ranges.empty()) return;
+  if (ranges.empty()) throw Error::usage("{}: holds no ranges", path);
+  const std::string what = fmt::format("'{}' is no value of the model", unknown[0]);
+  if (unknown.size() == ranges.size()) throw Error::usage("{}: {}, nor is any other name there", path, what);
+  context.warn(fmt::format("{}: {}{}", path, what,
+                           unknown.size() > 1 ? fmt::format(", and {} more", unknown.size() - 1) : ""));
+}
+
 std::map<std::string, std::string> prepare_static(Model& model, PassContext& context) {
   std::map<std::string, std::string> renamed = name_apart(model);
   if (!renamed.empty()) {

@@ -24,6 +24,8 @@ struct ValueRange {
 using Ranges = std::map<std::string, ValueRange, std::less<>>;
 /// A YAML or JSON file `name: [low, high]`. Throws Error::io or Error::usage naming the file and the entry.
 Ranges read_ranges(const std::string& path);
+/// Warns of names that no value of the model has; throws Error::usage when none of them has.
+void check_names(const Model& model, const Ranges& ranges, const std::string& path, PassContext& context);
 
 /// E[x] by channel of values, by their names.
 using ChannelMeans = std::map<std::string, std::vector<float>, std::less<>>;
