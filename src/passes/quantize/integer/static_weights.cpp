@@ -38,17 +38,6 @@ const Value* bias_of(const Model& model, const Node& node, std::size_t channels)
   return t && t->dtype == DType::kFloat && t->size() == channels ? b : nullptr;
 }
 
-/// Every channel of the bias has a code at the scale of input times weight. (With 8 bits weights are made a
-/// little coarser where one has none, which 16 bits of activations would pay for with most of theirs.)
-bool fits_32_bits(const Model& model, const Value& bias, std::span<const float> scales, const Affine& input) {
-  const std::vector<double> b = to_doubles(*fixed_constant(model, bias));
-  for (std::size_t c = 0; c < b.size(); ++c) {
-    const double scale = static_cast<double>(input.scale) * static_cast<double>(scales[c]);
-    if (std::abs(b[c]) / scale > kLargestBias) return false;
-  }
-  return true;
-}
-
 /// Can a bias take the shift back? Not where it would break a target's rules or the node has no place for it.
 bool corrects(const Node& node, std::span<const float> mean, const StaticOptions& options) {
   return !mean.empty() && options.target.integer_bias && node.is("Conv") && !node.input(2);
@@ -160,9 +149,6 @@ std::string WeightQuantizer::quantize(const Node& node, const WeightSpot& spot, 
   ChannelCodes by_channel(weight, spot, options);
   const std::size_t channels = by_channel.size();
   const Value* bias = options.target.integer_bias ? bias_of(model_, node, channels) : nullptr;
-  const bool wide = bits(options.target.activation) > 8;
-  if (bias && wide && !fits_32_bits(model_, *bias, by_channel.scales(), input))
-    bias = nullptr;  // it stays in float
   if (!bias && corrects(node, mean, options))
     bias = add_bias(model_.changeable(node.graph()), node, channels);
   if (bias) {
