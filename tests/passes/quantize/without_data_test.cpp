@@ -150,7 +150,7 @@ TEST(Synthetic, BadRangesAreNamed) {
   Net n;
   n.output(n.relu(n.input("x", {1, 3, 8, 8})));
   const Model model = n.done();
-  for (const char* bad : {"", "1", "1,", "1,0", "0,0", "a,b", "0,1,2", "z=0,1", "0,inf", "x="})
+  for (const char* bad : {"", "1", "1,", "1,0", "0,0", "a,b", "0,1,2", "z=0,1", "0,inf", "-1e39,1", "x="})
     EXPECT_THROW(parse_input_ranges(model, {bad}), Error) << bad;
   EXPECT_THROW(synthetic_batches(model, {}, {}, 0, 8), Error);
   Net open;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 #include "compressor/analysis/model_data.h"
 #include "compressor/base/error.h"
@@ -101,6 +102,9 @@ std::map<std::string, InputRange> parse_input_ranges(const Model& model,
         number(std::string_view(pair).substr(0, comma), text),
         number(comma == std::string::npos ? "" : std::string_view(pair).substr(comma + 1), text)};
     if (r.low >= r.high) throw Error::usage("--input-range {}: low is not below high", text);
+    constexpr double kMost = std::numeric_limits<float>::max();
+    if (r.low < -kMost || r.high > kMost)
+      throw Error::usage("--input-range {}: no float32 is as large", text);
     bool found = false;
     for (const Value* v : inputs) {
       if (!name.empty() && v->name() != name) continue;
