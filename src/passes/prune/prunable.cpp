@@ -45,8 +45,7 @@ Trace trace(const Value& input) {
     }
     if (!node) return refused(fmt::format("is the graph input '{}'", value->name()));
     if (node->is("DequantizeLinear")) return refused("is quantized");
-    if (node->is("ConstantOfShape"))
-      return refused("is filled with one value by ConstantOfShape, there is nothing to rank");
+    if (node->is("ConstantOfShape")) return refused("is one value everywhere, from ConstantOfShape");
     const bool plain = node->domain().empty() && kPlain.contains(node->op());
     const bool reshapes = node->domain().empty() && kShapes.contains(node->op());
     if ((!plain && !reshapes) || !node->input(0))

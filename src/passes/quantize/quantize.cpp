@@ -63,6 +63,7 @@ quantize::Calibration calibrate_on(const Quantize& q, const Model& model,
   PassContext asking;  // what is skipped is recorded once, when the model is rewritten
   asking.filter = context.filter;
   const std::vector<std::string> values = quantize::values_to_observe(model, options, asking);
+  if (values.empty()) return {};  // nothing will be quantized, and the rewrite says why
   const Samples samples = samples_of(context, "calibrating");
   // Made inputs reach less far than real ones.
   const std::string observer = q.input_range.is_set() && !q.observer.is_set() ? "minmax" : *q.observer;

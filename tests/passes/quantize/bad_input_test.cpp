@@ -138,6 +138,23 @@ TEST(BadInput, RangesOfOtherModelsAreNamed) {
   }
 }
 
+TEST(BadInput, WhereNothingCanBeQuantizedNoDataIsRead) {
+  build::Net net;
+  const V shape = net.ints({8, 4, 3, 3});
+  net.output(net.op("Conv", {net.input("x", {1, 4, 6, 6}), net.op("ConstantOfShape", {shape})}));
+  Model model = net.done();
+  Quantize pass;
+  PassContext context;
+  context.batches = [](const auto&) { ADD_FAILURE() << "it was read"; };
+  try {
+    pass.run(model, context);
+    ADD_FAILURE() << "nothing was said";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.kind(), ErrorKind::kTarget);
+    EXPECT_THAT(e.what(), HasSubstr("which is computed"));
+  }
+}
+
 TEST(BadInput, ShapesThatStayInFloatAreNamed) {
   build::Net net;
   const V x = net.input("x", {4, 2, 16});
