@@ -153,6 +153,10 @@ TEST(Synthetic, BadRangesAreNamed) {
   for (const char* bad : {"", "1", "1,", "1,0", "0,0", "a,b", "0,1,2", "z=0,1", "0,inf", "-1e39,1", "x="})
     EXPECT_THROW(parse_input_ranges(model, {bad}), Error) << bad;
   EXPECT_THROW(synthetic_batches(model, {}, {}, 0, 8), Error);
+  Net tokens;
+  tokens.output(tokens.op("Cast", {tokens.input("t", {1, 4}, DType::kInt64)}, {attr("to", std::int64_t{1})}));
+  const Model reads_tokens = tokens.done();
+  EXPECT_THROW(synthetic_batches(reads_tokens, {{"t", {0, 1}}}, {{"t", {1, 4}}}, 0, 8), Error) << "of int64";
   Net open;
   Type type = Type::tensor(DType::kFloat, {1, 3, 8, 8});
   type.dims[2].value = -1;

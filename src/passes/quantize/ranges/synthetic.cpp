@@ -65,10 +65,10 @@ void drift(std::span<float> out, std::size_t row, Random& random) {
 }
 
 Dims shape_of(const Value& input, const std::map<std::string, std::vector<std::int64_t>>& shapes) {
-  if (const auto given = shapes.find(input.name()); given != shapes.end()) return given->second;
   const Type& type = input.type();
   if (type.kind != Type::Kind::kTensor || type.dtype != DType::kFloat)
     throw Error::usage("--input-range: input '{}' is no tensor of float32", input.name());
+  if (const auto given = shapes.find(input.name()); given != shapes.end()) return given->second;
   Dims dims;
   for (std::size_t i = 0; i < type.dims.size(); ++i) {
     if (!type.dims[i].known() && i > 0)
