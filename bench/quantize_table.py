@@ -67,7 +67,7 @@ ROWS = {
     "gtcrn": Row("se_gtcrn_simple.onnx", "audio", "snr", ["--preprocess", "gtcrn", "-j", "1"], dynamic=True,
                  states=["conv_cache_out=conv_cache", "tra_cache_out=tra_cache", "inter_cache_out=inter_cache"]),
     "ppocr": Row("ocr_ppocrv4_rec.onnx", "", "text_accuracy:ignore-space=true",
-                 ["--preprocess", "ppocr", "--characters", "ocr/ppocr_keys_v1.txt"], True, also=["char_accuracy:ignore-space=true"],
+                 ["--preprocess", "ppocr", "--characters", "ocr/ppocr_keys_v1.txt"], True, also=["char_accuracy:ignore-space=true"], calibration=100,
                  lines=["text/tinyshakespeare.txt", "text/tinystories_val_a.txt"]),
     "magika": Row("magika_standard_v3_3.onnx", "magika", "top1", dynamic=True),
 }

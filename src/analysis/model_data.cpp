@@ -119,7 +119,7 @@ std::vector<const Value*> open_inputs(const Model& model) {
 ModelData::ModelData(const Model& model, const Dataset& data, Preprocess preprocess, LoaderOptions options)
     : model_(model), preprocess_(std::move(preprocess)), options_(std::move(options)) {
   if (data.size() == 0) throw Error::usage("the data holds no samples ({})", data.describe());
-  states_ = find_states(model, options_.states);
+  states_ = find_states(model, options_.states, options_.shapes);
   std::vector<const Value*> open = open_inputs(model);
   std::erase_if(open, [&](const Value* v) { return is_state(*v); });
   std::int64_t fixed = 0;

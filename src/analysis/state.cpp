@@ -11,14 +11,19 @@
 namespace compressor {
 namespace {
 
-std::string type_text(const Value& value) {
-  const Type& type = value.type();
+std::string dims_text(const Type& type) {
   std::string text;
   for (const Dim& d : type.dims) {
     text += (text.empty() ? "" : "x") + (d.known()         ? std::to_string(d.value)
                                          : d.param.empty() ? "?"
                                                            : d.param);
   }
+  return text;
+}
+
+std::string type_text(const Value& value) {
+  const Type& type = value.type();
+  const std::string text = dims_text(type);
   return std::string(name(type.dtype)) + " " +
          (type.has_shape ? text.empty() ? "scalar" : text : "of any shape");
 }
@@ -63,17 +68,37 @@ std::set<std::string> batch_names(const Model& model) {
   return names;
 }
 
+bool holds(const Type& type, const Dims& shape) {
+  const auto fits = [](const Dim& d, std::int64_t n) { return !d.known() || d.value == n; };
+  return !type.has_shape || std::equal(type.dims.begin(), type.dims.end(), shape.begin(), shape.end(), fits);
+}
+
+Tensor zeros_of(const Value& input, const Value& output, const Dims& shape) {
+  for (const Value* v : {&input, &output}) {
+    if (holds(v->type(), shape)) continue;
+    throw Error::usage("--input-shape {}:{}: {} '{}' is {}", input.name(), to_string(shape),
+                       v == &input ? "input" : "output", v->name(), type_text(*v));
+  }
+  return Tensor::of(input.type().dtype, shape, std::vector<double>(num_elements(shape)));
+}
+
 Tensor zeros_for(const Value& input, const std::set<std::string>& batches) {
   const Type& type = input.type();
-  if (!type.has_shape) throw Error::usage("--state: input '{}' does not say its shape", input.name());
+  if (!type.has_shape) {
+    throw Error::usage("--state: input '{}' does not say its shape; --input-shape {}:1x.. does", input.name(),
+                       input.name());
+  }
   // Layers, batch, units: as LSTM and GRU have it.
   const bool recurrent = type.dims.size() == 3 && type.dims[0].known() && type.dims[2].known();
   Dims dims;
   for (std::size_t i = 0; i < type.dims.size(); ++i) {
     const Dim& d = type.dims[i];
     if (!d.known() && i > 0 && !recurrent && !batches.contains(d.param)) {
-      throw Error::usage("--state: input '{}' is {}: what its axis {} begins with is not known", input.name(),
-                         type_text(input), i);
+      throw Error::usage(
+          "--state: input '{}' is {}: how long its axis {} is to begin with is not known; --input-shape "
+          "{}:{} "
+          "with a number for each axis says it",
+          input.name(), type_text(input), i, input.name(), dims_text(type));
     }
     dims.push_back(d.known() ? d.value : 1);
   }
@@ -98,7 +123,8 @@ const Value* likely_state(const Model& model, const Value& input) {
 }
 
 std::vector<State> find_states(const Model& model,
-                               const std::vector<std::pair<std::string, std::string>>& names) {
+                               const std::vector<std::pair<std::string, std::string>>& names,
+                               const std::map<std::string, std::vector<std::int64_t>>& shapes) {
   std::vector<State> states;
   const auto outputs = model.graph->outputs();
   const std::vector<const Value*> out(outputs.begin(), outputs.end());
@@ -117,7 +143,9 @@ std::vector<State> find_states(const Model& model,
                          input, type_text(*s.output), type_text(*s.input),
                          other ? "; did you mean " + other->name() + "=" + input + "?" : "");
     }
-    s.first = zeros_for(*s.input, batches);
+    const auto given = shapes.find(input);
+    s.first =
+        given == shapes.end() ? zeros_for(*s.input, batches) : zeros_of(*s.input, *s.output, given->second);
     states.push_back(std::move(s));
   }
   return states;

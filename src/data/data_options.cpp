@@ -53,11 +53,13 @@ Preprocess DataOptions::preprocessing_at(const std::string& path) const {
   return {};
 }
 
-LoaderOptions DataOptions::loader_options() const {
+LoaderOptions DataOptions::loader_options(
+    const std::map<std::string, std::vector<std::int64_t>>& shapes) const {
   LoaderOptions options;
   options.samples = *samples;
   options.on_corrupt = *on_corrupt == "skip" ? OnCorrupt::kSkip : OnCorrupt::kError;
   options.states = split_states(*state);
+  options.shapes = shapes;
   return options;
 }
 

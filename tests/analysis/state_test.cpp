@@ -122,6 +122,30 @@ TEST(State, IsComparedByTheOtherModelsNames) {
   EXPECT_EQ(c.outputs[0].difference.max_abs, 0);
 }
 
+TEST(State, AnOpenAxisBeginsAsLongAsAsked) {
+  Model model = sums();
+  Graph& g = *model.graph;
+  const Type open = Type::tensor(DType::kFloat, {1, -1});
+  for (const char* name : {"x", "h", "h_out"}) g.set_type(*g.find(name), open);
+  const auto of = [&](const std::vector<std::int64_t>& shape) {
+    return refusal([&] { find_states(model, kStates, {{"h", shape}}); });
+  };
+  EXPECT_EQ(
+      refusal([&] { find_states(model, kStates); }),
+      "--state: input 'h' is float32 1x?: how long its axis 1 is to begin with is not known; --input-shape "
+      "h:1x? with a number for each axis says it");
+  EXPECT_EQ(of({2, 2}), "--input-shape h:2x2: input 'h' is float32 1x?");
+  EXPECT_EQ(of({1, 2, 1}), "--input-shape h:1x2x1: input 'h' is float32 1x?");
+  EXPECT_EQ(of({1, 2}), "nothing was refused");
+  const auto data = steps();
+  LoaderOptions options = with_state();
+  options.shapes = {{"h", {1, 2}}};
+  const ModelData inputs(model, *data, {}, options);
+  EXPECT_EQ(evaluate(model, *data, inputs, {"max_abs:output=y"}).metrics[0].value, 0);
+  g.set_type(*g.find("h_out"), Type::tensor(DType::kFloat, {1, 2}));
+  EXPECT_EQ(of({1, 3}), "--input-shape h:1x3: output 'h_out' is float32 1x2");
+}
+
 TEST(State, WhatDoesNotFitIsSaid) {
   const Model model = sums();
   const auto of = [&](const std::string& output, const std::string& input) {

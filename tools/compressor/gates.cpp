@@ -24,7 +24,7 @@ ComparedBatches batches_for(const Model& model, const DataOptions& data, std::in
                             std::uint64_t seed, Terminal& terminal) {
   if (*data.data) {
     const std::shared_ptr<const Dataset> set = data.open();
-    LoaderOptions options = data.loader_options();
+    LoaderOptions options = data.loader_options(shapes);
     options.samples = count;
     options.batch = 0;
     const auto inputs = std::make_shared<const ModelData>(model, *set, data.preprocessing(), options);
@@ -45,10 +45,11 @@ ComparedBatches batches_for(const Model& model, const DataOptions& data, std::in
 
 }  // namespace
 
-PassContext::Batches calibration_batches(const Model& model, const DataOptions& data, std::uint64_t seed,
-                                         std::uint64_t keep) {
+PassContext::Batches calibration_batches(const Model& model, const DataOptions& data,
+                                         const std::map<std::string, std::vector<std::int64_t>>& shapes,
+                                         std::uint64_t seed, std::uint64_t keep) {
   const std::shared_ptr<const Dataset> set = data.open("train");
-  LoaderOptions options = data.loader_options();
+  LoaderOptions options = data.loader_options(shapes);
   if (!data.samples.is_set()) options.samples = std::min(kCalibrationSamples, set->size());
   options.batch = 32;
   options.shuffle = true;
@@ -94,7 +95,7 @@ void Gates::measure(const Model& after, Verdict& verdict) {
   const auto set = s_.data.open_at(path, "test");
   const bool same_data =
       s_.calibrated && path == s_.data.data->value_or("") && s_.data.open("train")->split() == set->split();
-  LoaderOptions options = s_.data.loader_options();
+  LoaderOptions options = s_.data.loader_options(s_.shapes);
   // --samples is about calibration where there is one, else about this.
   options.samples =
       s_.gates.eval_samples.is_set() || s_.calibrated ? *s_.gates.eval_samples : *s_.data.samples;
@@ -141,7 +142,7 @@ MeasuredInputs Gates::few_inputs() const {
   constexpr std::int64_t kFew = 32, kRandom = 4;
   const std::string path = eval_path();
   if (path.empty()) return random_inputs(s_.before, kRandom, s_.shapes, s_.seed);
-  return inputs_of_data(s_.before, s_.data, path, kFew);
+  return inputs_of_data(s_.before, s_.data, path, kFew, s_.shapes);
 }
 
 void check_gates(const Gates::Setting& setting, const Model& after, Report& report, Terminal& terminal) {

@@ -14,9 +14,11 @@
 namespace compressor::cli {
 
 /// Samples of --data as a pass sees them. `model` and the result's own data live as long as it does. `keep`:
-/// bytes of them that may be held in memory from one pass over them to the next.
-PassContext::Batches calibration_batches(const Model& model, const DataOptions& data, std::uint64_t seed,
-                                         std::uint64_t keep = 0);
+/// bytes of them that may be held in memory from one pass over them to the next. `shapes`: by --input-shape,
+/// of states that the model leaves open.
+PassContext::Batches calibration_batches(const Model& model, const DataOptions& data,
+                                         const std::map<std::string, std::vector<std::int64_t>>& shapes,
+                                         std::uint64_t seed, std::uint64_t keep = 0);
 
 /// Measures results of one change against the model before it.
 class Gates {

@@ -12,11 +12,12 @@ constexpr std::uint64_t kKeptBytes = std::uint64_t{1} << 30U;
 }  // namespace
 
 MeasuredInputs inputs_of_data(const Model& model, const DataOptions& data, const std::string& path,
-                              std::int64_t samples) {
+                              std::int64_t samples,
+                              const std::map<std::string, std::vector<std::int64_t>>& shapes) {
   MeasuredInputs m;
   m.data = data.open_at(path, "test");
   m.said = m.data->describe();
-  LoaderOptions options = data.loader_options();
+  LoaderOptions options = data.loader_options(shapes);
   options.samples = samples;
   options.batch = 0;
   const auto feed = std::make_shared<ModelData>(model, *m.data, data.preprocessing_at(path), options);

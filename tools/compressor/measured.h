@@ -19,9 +19,10 @@ struct MeasuredInputs {
 };
 
 /// Samples of the data at `path`, its test part where there is one; kept in memory where they fit. `model`
-/// must outlive the result. `samples` 0: all.
+/// must outlive the result. `samples` 0: all. `shapes`: of states that the model leaves open.
 MeasuredInputs inputs_of_data(const Model& model, const DataOptions& data, const std::string& path,
-                              std::int64_t samples);
+                              std::int64_t samples,
+                              const std::map<std::string, std::vector<std::int64_t>>& shapes);
 /// `count` random inputs, one after the other.
 MeasuredInputs random_inputs(const Model& model, std::int64_t count,
                              const std::map<std::string, std::vector<std::int64_t>>& shapes,

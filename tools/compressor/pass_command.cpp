@@ -68,7 +68,7 @@ class PassCommand : public ModelCommand {
     Model before;
     if (calibrates || gates_.any()) before = model.clone();
     const bool may_hold = by_layer() && *hold_.keep_sensitive && gates_.bounds();
-    if (calibrates) context.batches = calibration_batches(before, data_, context.seed);
+    if (calibrates) context.batches = calibration_batches(before, data_, context.input_shapes, context.seed);
     if (may_hold) context.findings = std::make_shared<std::map<std::string, std::any>>();
     PassResult result = run_pass(*pass_, model, context);
     measured_ = gates_.any();

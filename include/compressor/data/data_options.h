@@ -54,8 +54,8 @@ struct DataOptions : Options {
   /// What --preprocess says, else the `data.yaml` beside the data, else nothing changed but the type.
   Preprocess preprocessing() const;
   Preprocess preprocessing_at(const std::string& path) const;
-  /// Batch size, seed, threads and input are the caller's.
-  LoaderOptions loader_options() const;
+  /// Batch size, seed, threads and input are the caller's. `shapes`: what --input-shape says.
+  LoaderOptions loader_options(const std::map<std::string, std::vector<std::int64_t>>& shapes = {}) const;
 };
 
 /// What --state says, output=input: both names of each. Throws Error::usage for anything else.

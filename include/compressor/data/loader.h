@@ -49,6 +49,8 @@ struct LoaderOptions {
   std::string input = {};  ///< name of the input that pictures and unnamed arrays go to
   /// Outputs of the model and the inputs that are their values for the next sample; for who runs it.
   std::vector<std::pair<std::string, std::string>> states = {};
+  /// Whole shapes of inputs, for those states that the model leaves open.
+  std::map<std::string, std::vector<std::int64_t>> shapes = {};
 };
 
 /// What came of one sample of a batch.

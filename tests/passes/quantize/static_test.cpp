@@ -178,6 +178,24 @@ TEST(Static, AWeightThatSeveralReadIsStoredOnce) {
   EXPECT_EQ(codes.size(), 3U);
 }
 
+/// As some exporters write them; what was read in float is not carried along beside its codes.
+TEST(Static, WeightsInConstantNodesGo) {
+  Net n;
+  const V x = n.input("x", {1, 4, 8, 8});
+  const auto node = [&](const Dims& dims) {
+    const V stored = n.weight(dims);
+    const V made = n.op("Constant", {}, {attr("value", *stored->initializer())});
+    n.graph().erase_initializer(*stored);
+    return made;
+  };
+  V y = n.op("Conv", {x, node({4, 4, 3, 3}), node({4})}, {attr("pads", build::Ints{1, 1, 1, 1})});
+  n.output(n.op("Conv", {n.op("Mul", {y, node({4, 1, 1})}), node({2, 4, 1, 1})}));
+  Model model = n.done();
+  const PassResult r = run(model);
+  EXPECT_GE(r.done, 2);
+  for (const Node& left : model.graph->nodes()) EXPECT_FALSE(left.is("Constant")) << left.output(0)->name();
+}
+
 TEST(Static, WeightsWithoutAnIntegerKernelAreSaidToStay) {
   Net n;
   const V x = n.input("x", {5, 2, 4});

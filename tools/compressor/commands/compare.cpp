@@ -151,7 +151,7 @@ class Compare : public Command {
                      Terminal& terminal) {
     const auto data = data_.open("test");
     on_ = data->describe();
-    LoaderOptions loading = data_.loader_options();
+    LoaderOptions loading = data_.loader_options(shape_.shapes(a));
     loading.batch = *batch_;
     loading.seed = static_cast<std::uint64_t>(*work_.seed);
     const ModelData inputs(a, *data, data_.preprocessing(), loading);

@@ -88,7 +88,7 @@ class Convert : public ModelCommand {
     const bool calibrates = *to_ == "fp16" && data_.data->has_value();
     Model before;
     if (calibrates || gates_.any()) before = model.clone();
-    if (calibrates) context.batches = calibration_batches(before, data_, context.seed);
+    if (calibrates) context.batches = calibration_batches(before, data_, context.input_shapes, context.seed);
     context.filter = select_.filter();
     context.filter.check_against(model);
     if (*to_ == "fp16") {

@@ -21,6 +21,7 @@ class Eval : public Command {
     model_.positional().path();
     record_.path();
     replay_.path();
+    include(shape_);
     section("Data", data_);
     include(work_);
     finish();
@@ -43,7 +44,7 @@ class Eval : public Command {
     set_threads(static_cast<int>(*work_.threads));
     const std::unique_ptr<Dataset> data = data_.open("test");
     const Input input = open_model(*model_);
-    LoaderOptions options = data_.loader_options();
+    LoaderOptions options = data_.loader_options(state_shapes(input.model));
     options.batch = *batch_;
     options.seed = static_cast<std::uint64_t>(*work_.seed);
     options.input = *input_;
@@ -57,6 +58,19 @@ class Eval : public Command {
   }
 
  private:
+  /// Everything else has its shape from the data.
+  std::map<std::string, std::vector<std::int64_t>> state_shapes(const Model& model) const {
+    auto shapes = shape_.shapes(model);
+    const auto states = split_states(*data_.state);
+    for (const auto& [name, shape] : shapes) {
+      const bool is_state = std::any_of(states.begin(), states.end(),
+                                        [&wanted = name](const auto& s) { return s.second == wanted; });
+      if (!is_state)
+        throw Error::usage("--input-shape: input '{}' is no --state: the data gives its shape", name);
+    }
+    return shapes;
+  }
+
   static std::string as_text(const Evaluation& e, const Dataset& data) {
     std::size_t width = 0;
     for (const Measured& m : e.metrics) width = std::max(width, m.text.size());
@@ -113,6 +127,7 @@ class Eval : public Command {
                               "measure outputs that another runtime computed, from this folder "
                               "(batch_00000.npz, ...), instead of running the model"};
   Option<bool> json_{*this, "json", false, "print JSON"};
+  ShapeOptions shape_;
   DataOptions data_;
   WorkOptions work_;
 };

@@ -68,11 +68,13 @@ class Infer : public Command {
     if (output_->has_value()) check_output(**output_);
     const Input input = open_model(*model_);
     const Model& model = input.model;
-    const std::vector<State> states = find_states(model, split_states(*state_));
+    auto shapes = shape_.shapes(model);
+    const std::vector<State> states = find_states(model, split_states(*state_), shapes);
+    for (const State& s : states) shapes.erase(s.input->name());
     const Preprocess preprocess = parse_preprocess(*preprocess_);
     if (preprocess_.is_set() && !preprocess.frames.any())
       throw Error::usage("--preprocess: found '{}', expected frames of sound (gtcrn)", *preprocess_);
-    const GivenFeeds given = read_feeds(model, *input_, *random_, shape_.shapes(model),
+    const GivenFeeds given = read_feeds(model, *input_, *random_, shapes,
                                         static_cast<std::uint64_t>(*work_.seed), states, preprocess.frames);
     for (const std::string& said : given.said) terminal.say("input " + said);
     Named arrays;

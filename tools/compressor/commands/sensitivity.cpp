@@ -67,10 +67,11 @@ class Sensitivity : public Command {
     context.input_shapes = shapes;
     context.progress = [&](const std::string& what, double share) { terminal.progress(what, share); };
     if (data_.data->has_value() && pass_->reads_data())
-      context.batches = calibration_batches(model, data_, seed, kCalibrationBytes);
+      context.batches = calibration_batches(model, data_, shapes, seed, kCalibrationBytes);
     const std::string path = measure_.eval_data->value_or(data_.data->value_or(""));
-    const MeasuredInputs inputs = path.empty() ? random_inputs(model, *measure_.inputs, shapes, seed)
-                                               : inputs_of_data(model, data_, path, *measure_.eval_samples);
+    const MeasuredInputs inputs = path.empty()
+                                      ? random_inputs(model, *measure_.inputs, shapes, seed)
+                                      : inputs_of_data(model, data_, path, *measure_.eval_samples, shapes);
     const Yardstick yardstick(model, inputs.visit, inputs.data.get(), *measure_.metric);
     Trials trials(*pass_, model, context);
     const Reading whole = yardstick.read(trials.whole().model);

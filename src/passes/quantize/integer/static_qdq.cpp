@@ -140,7 +140,9 @@ class Inserter {
             graph.fresh_name(stem + ".q"),
             Tensor::of(options_.target.activation, t->shape, std::span<const double>(q)));
         const Node& dq = add(graph, "DequantizeLinear", stored, a, stem + ".dequantize");
+        const Value& was = *node->input(i);
         graph.set_input(*node, i, dq.output(0));
+        drop_if_unread(model_, was);
       }
     }
   }

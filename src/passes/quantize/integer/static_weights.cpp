@@ -104,12 +104,14 @@ const Value& read_again(const Node& decoder, Graph& graph, const Node& reader) {
   return *graph.add_node(std::move(spec), &reader).output(0);
 }
 
-void drop_if_unread(Model& model, const Value& constant) {
-  if (constant.initializer() && constant.uses().empty() && !constant.is_input())
-    model.changeable(constant.graph()).erase_initializer(constant);
-}
-
 }  // namespace
+
+void drop_if_unread(Model& model, const Value& constant) {
+  if (!constant.uses().empty() || constant.is_input() || constant.is_graph_output()) return;
+  Graph& graph = model.changeable(constant.graph());
+  if (constant.initializer()) return graph.erase_initializer(constant);
+  if (constant.producer() && constant.producer()->is("Constant")) graph.erase(*constant.producer());
+}
 
 std::optional<WeightSpot> weight_spot(const Model& model, const Node& node) {
   const auto w = node.input(1) ? fixed_constant(model, *node.input(1)) : std::nullopt;

@@ -29,6 +29,9 @@ codec::Grid weight_grid(const Tensor& weight, const WeightSpot& spot, const Stat
 
 class ChannelCodes;
 
+/// An initializer or Constant node that nothing reads any more goes.
+void drop_if_unread(Model& model, const Value& constant);
+
 /// Puts DequantizeLinear before weights and biases of nodes.
 class WeightQuantizer {
  public:
