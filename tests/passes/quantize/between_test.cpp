@@ -23,8 +23,8 @@ constexpr double kSame = 25;         ///< dB between two engines, of which one m
 
 using Setup = void (*)(Quantize&);
 struct Mode {
-  const char* name;
-  Setup setup;
+  const char* name = "";
+  Setup setup = nullptr;
   bool integer = true;  ///< activations have codes too
 };
 const Mode kModes[] = {
