@@ -84,7 +84,7 @@ class Planner {
         (node.float_or("alpha", 1) != 1 || node.float_or("beta", 1) != 1 || node.int_or("transA", 0) != 0))
       return "has alpha, beta or transA";
     if (is_constant(node.input(1))) {
-      if (const std::string why = refusal_of_constants(node); !why.empty()) return why;
+      if (std::string why = refusal_of_constants(node); !why.empty()) return why;
       return refusal_of_ranges(node);
     }
     if (!node.is("MatMul")) return fmt::format("has weight '{}', which is computed", node.input(1)->name());
