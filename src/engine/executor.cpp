@@ -1,4 +1,4 @@
-// executor: runs the steps of a program one after the other, and of the bodies and functions inside it.
+// executor: a run of a program from its inputs to its outputs, and the parameters between runs.
 #include "compressor/engine/executor.h"
 
 #include <algorithm>
@@ -6,7 +6,6 @@
 #include <cstring>
 
 #include "compressor/base/error.h"
-#include "compressor/graph/call.h"
 #include "engine/executor_impl.h"
 
 namespace compressor {
@@ -16,7 +15,6 @@ using engine::Held;
 using engine::HeldPtr;
 using engine::Ref;
 using engine::Step;
-using engine::StepContext;
 using ops::Layout;
 using ops::RunValue;
 
@@ -35,17 +33,7 @@ void add_statistics(const Graph& graph, std::vector<const Value*>& parameters) {
   }
 }
 
-ExecutorOptions inner_options(const ExecutorOptions& outer) {
-  ExecutorOptions options;
-  options.fuse = outer.fuse;
-  options.portable = outer.portable;
-  return options;
-}
-
 }  // namespace
-
-Executor::Impl::Call::Call(const Model& outer, const Step& step, const ExecutorOptions& options)
-    : model(instantiate(outer, *step.function, *step.node)), executor(model, inner_options(options)) {}
 
 Executor::Impl::Impl(const Model& model, ExecutorOptions options)
     : model_(model), options_(std::move(options)) {
@@ -168,188 +156,6 @@ void Executor::Impl::run_steps(Frame& frame, std::size_t begin, std::size_t end)
     step.seconds += std::chrono::duration<double>(now - start).count();
     start = now;
   }
-}
-
-void Executor::Impl::run_step(Frame& frame, Step& step) {
-  try {
-    if (step.function) {
-      run_function(frame, step);
-    } else {
-      run_operator(frame, step);
-    }
-  } catch (const Error& error) {
-    const std::string what = error.what();
-    if (error.kind() != ErrorKind::kModel || what.find("node '") != std::string::npos) throw;
-    throw Error::model("node '{}' ({}): {}", step.node->label(), step.node->op(), what);
-  } catch (const std::bad_alloc&) {
-    throw Error::model("node '{}' ({}): there is not enough memory for its output", step.node->label(),
-                       step.node->op());
-  }
-  step.done = step.constant;
-}
-
-namespace {
-
-constexpr std::uint64_t kRememberedBytes = 1 << 14;  ///< of one output
-
-bool asks_shape(const Step& step) {
-  return step.node->is("Shape") || step.node->is("Size");
-}
-
-/// Does the step read what it read in the run before?
-bool is_repeated(Frame& frame, const Step& step) {
-  const engine::Memo& memo = step.memo;
-  if (memo.outputs.empty()) return false;
-  if (asks_shape(step)) {
-    const RunValue& x = frame.at(step.inputs[0])->value;
-    return x.kind == RunValue::Kind::kTensor && x.tensor.shape == memo.shape;
-  }
-  for (std::size_t i = 0; i < step.inputs.size(); ++i) {
-    if (step.inputs[i].slot >= 0 && frame.at(step.inputs[i]) != memo.inputs[i]) return false;
-  }
-  return true;
-}
-
-void remember(Step& step, StepContext& context) {
-  engine::Memo& memo = step.memo;
-  memo = {};
-  for (const HeldPtr& held : context.outputs()) {
-    if (held && held->value.tensor.bytes.size() > kRememberedBytes) return;
-  }
-  if (asks_shape(step)) {
-    memo.shape = context.shape(0);
-  } else {
-    for (std::size_t i = 0; i < step.inputs.size(); ++i) memo.inputs.push_back(context.held(i));
-  }
-  memo.outputs = context.outputs();
-}
-
-}  // namespace
-
-void Executor::Impl::run_operator(Frame& frame, Step& step) {
-  if (step.only_shapes && is_repeated(frame, step)) {
-    std::vector<HeldPtr> outputs = step.memo.outputs;
-    return store(frame, step, outputs);
-  }
-  StepContext context(*this, frame, step);
-  if (again_ && drawn_.contains(&step)) {
-    std::vector<HeldPtr> drawn = drawn_.at(&step);
-    return store(frame, step, drawn);
-  }
-  // compute() sees tensors only: sequences and empty optionals are for run rules, portable or not.
-  bool plain = true;
-  for (std::size_t i = 0; i < step.inputs.size(); ++i) {
-    plain = plain && (step.inputs[i].slot < 0 || context.value(i).kind == RunValue::Kind::kTensor);
-  }
-  // Statistics of a batch are a matter of `run` alone.
-  const bool by_compute = options_.portable && step.op->compute && plain && !options_.batch_statistics;
-  const bool by_run = step.op->run && !by_compute;
-  bool ok = by_run && step.op->run(context);
-  if (!ok && !step.parts.empty()) return run_parts(frame, step);
-  if (!ok) ok = compute(context, step);
-  if (!ok) {
-    throw Error::model("node '{}': operator '{}{}{}' of opset {} cannot be run with these inputs",
-                       step.node->label(), step.node->domain(), step.node->domain().empty() ? "" : ".",
-                       step.node->op(), step.opset);
-  }
-  if (recording_ && step.differentiable) record(frame, step, context);
-  // What depends on more than its inputs would be another value the second time.
-  const bool random = !step.op->compute && step.node->bodies().empty() && !step.differentiable;
-  if (random && options_.training && options_.stretches > 1) drawn_[&step] = context.outputs();
-  if (step.only_shapes) remember(step, context);
-  store(frame, step, context.outputs());
-}
-
-bool Executor::Impl::compute(StepContext& context, Step& step) {
-  if (!step.op->compute) return false;
-  std::vector<const Tensor*> inputs;
-  for (std::size_t i = 0; i < step.inputs.size(); ++i) {
-    inputs.push_back(context.has(i) ? &context.in(i, Layout::kPlain) : nullptr);
-  }
-  ops::ComputeContext portable(*step.node, step.opset, std::move(inputs));
-  step.op->compute(portable);
-  for (std::size_t i = 0; i < portable.outputs().size(); ++i) {
-    if (portable.outputs()[i]) context.set(i, RunValue(std::move(*portable.outputs()[i])));
-  }
-  return true;
-}
-
-void Executor::Impl::run_parts(Frame& frame, Step& step) {
-  for (Step& part : step.parts) run_operator(frame, part);
-}
-
-void Executor::Impl::store(Frame& frame, Step& step, std::span<HeldPtr> outputs) {
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const int slot = step.outputs[i];
-    if (slot < 0) continue;
-    const auto s = static_cast<std::size_t>(slot);
-    if (!outputs[i]) {
-      throw Error::model("node '{}' ({}): output {} was not computed", step.node->label(), step.node->op(),
-                         i);
-    }
-    if (recording_ && !frame.outer && step.differentiable &&
-        wishes_.gradients_of.contains(frame.program->values[s])) {
-      shapes_[slot] = outputs[i]->value.tensor.shape;
-    }
-    if (frame.program->tapped[s] && !again_) report(*frame.program->values[s], *outputs[i]);
-    if (step.constant) {
-      frame.program->constants[s] = std::move(outputs[i]);
-    } else {
-      frame.slots[s] = std::move(outputs[i]);
-    }
-  }
-}
-
-void Executor::Impl::report(const Value& value, Held& held) {
-  if (tap_ && held.value.kind == RunValue::Kind::kTensor) tap_(value, held.value);
-}
-
-std::vector<RunValue> Executor::Impl::run_body(const Graph& body, Frame& outer,
-                                               std::vector<RunValue> arguments) {
-  auto& program = bodies_[&body];
-  if (!program) program = engine::compile(model_, body, outer.program, facts_, wishes_);
-  Frame frame;
-  frame.program = program.get();
-  frame.outer = &outer;
-  frame.slots.resize(program->values.size());
-  const auto inputs = body.inputs();
-  if (arguments.size() > inputs.size()) {
-    throw Error::model("body '{}' has {} inputs, and is given {}", body.name(), inputs.size(),
-                       arguments.size());
-  }
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    auto held = std::make_shared<Held>();
-    if (i < arguments.size()) held->value = std::move(arguments[i]);
-    const auto slot = static_cast<std::size_t>(program->slot_of.at(inputs[i]));
-    if (program->tapped[slot]) report(*inputs[i], *held);
-    if (!program->constants[slot]) frame.slots[slot] = std::move(held);
-  }
-  const bool recording = std::exchange(recording_, false);
-  run_steps(frame, 0, program->steps.size());
-  recording_ = recording;
-  return collect(frame);
-}
-
-void Executor::Impl::run_function(Frame& frame, Step& step) {
-  auto& call = calls_[step.node];
-  if (!call) call = std::make_unique<Call>(model_, step, options_);
-  Feeds feeds;
-  const auto inputs = call->model.graph->inputs();
-  if (step.inputs.size() > inputs.size()) {
-    throw Error::model("node '{}': function '{}' takes {} inputs, and is given {}", step.node->label(),
-                       step.function->name, inputs.size(), step.inputs.size());
-  }
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const bool given = i < step.inputs.size() && step.inputs[i].slot >= 0;
-    feeds[inputs[i]->name()] = given ? frame.at(step.inputs[i])->value : RunValue();
-  }
-  std::vector<RunValue> results = call->executor.run(feeds);
-  std::vector<HeldPtr> outputs(step.outputs.size());
-  for (std::size_t i = 0; i < outputs.size() && i < results.size(); ++i) {
-    outputs[i] = std::make_shared<Held>();
-    outputs[i]->value = std::move(results[i]);
-  }
-  store(frame, step, outputs);
 }
 
 void Executor::Impl::update(const Ref& ref, Frame& frame, Tensor tensor) {
