@@ -5,6 +5,40 @@
 
 namespace compressor {
 
+namespace {
+
+/// The node itself and the nodes that hold it, from the inside out.
+std::vector<const Node*> holders(const Node* node) {
+  std::vector<const Node*> list;
+  for (; node; node = node->graph().holder()) list.push_back(node);
+  return list;
+}
+
+/// Of the innermost graph around all of these values: the first node that computes one of them, in a body or
+/// itself.
+const Node& first_around(std::span<const Value* const> values) {
+  std::vector<const Node*> chain = holders(values.front()->producer());
+  for (const Value* v : values) {
+    const std::vector<const Node*> other = holders(v->producer());
+    const auto holds_both = [&](const Node* node) {
+      return std::any_of(other.begin(), other.end(),
+                         [&](const Node* o) { return &o->graph() == &node->graph(); });
+    };
+    while (!holds_both(chain.front())) chain.erase(chain.begin());
+  }
+  const Graph& graph = chain.front()->graph();
+  std::unordered_set<const Node*> in_it;
+  for (const Value* v : values) {
+    for (const Node* node : holders(v->producer())) {
+      if (&node->graph() == &graph) in_it.insert(node);
+    }
+  }
+  return *std::find_if(graph.nodes().begin(), graph.nodes().end(),
+                       [&](const Node& node) { return in_it.contains(&node); });
+}
+
+}  // namespace
+
 Rewriter::Rewriter(Model& model, FactsMap facts, const NodeFilter* filter)
     : model_(model), facts_(std::move(facts)), filter_(filter) {
   enlist(*model_.graph);
@@ -170,6 +204,13 @@ void Rewriter::replace(const Value& from, Tensor tensor) {
   if (node.outputs().size() > 1) return;
   clear_dead();
   if (!graph.find(name)) graph.rename(*constant, name);
+}
+
+void Rewriter::replace(std::span<const Value* const> equal, Tensor tensor) {
+  if (equal.size() == 1) return replace(*equal.front(), std::move(tensor));
+  const Value* constant = add_constant(equal.front()->name(), std::move(tensor), first_around(equal));
+  for (const Value* from : equal) replace(*from, *constant);
+  clear_dead();
 }
 
 std::vector<const Node*> Rewriter::inline_body(const Node& node, const Graph& body,

@@ -84,6 +84,9 @@ class Rewriter {
   void replace(const Value& from, const Value& to);
   /// Every reader of `from` reads this constant, which takes over its name.
   void replace(const Value& from, Tensor tensor);
+  /// Every reader of any of these equal values reads this constant, which stands in the innermost graph
+  /// around all of them.
+  void replace(std::span<const Value* const> equal, Tensor tensor);
   /// Copies a body in place of `node` and lets the readers of its outputs read the copy's. Returns the new
   /// nodes.
   std::vector<const Node*> inline_body(const Node& node, const Graph& body,
