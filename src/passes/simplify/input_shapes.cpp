@@ -33,10 +33,11 @@ Type type_of(const Facts& facts, Type type) {
 
 }  // namespace
 
-bool set_input_shapes(Model& model, const PassContext& context) {
+bool set_input_shapes(Model& model, PassContext& context) {
   if (context.input_shapes.empty()) return false;
   InferOptions options;
   for (const auto& [name, dims] : context.input_shapes) options.input_shapes[name] = sym_dims(dims);
+  const FactsMap before = infer_facts(model);
   const FactsMap facts = infer_facts(model, options);
   bool changed = false;
   model.each_graph([&](Graph& graph) {
@@ -49,6 +50,7 @@ bool set_input_shapes(Model& model, const PassContext& context) {
       graph.set_type(*v, std::move(type));
     }
   });
+  drop_impossible_branches(model, before, facts, context);
   return changed;
 }
 

@@ -32,6 +32,10 @@ std::int64_t merge_subexpressions(Rewriter& rewriter);
 std::int64_t drop_functions(Model& model);
 /// The shapes that the user gave become the declared ones, and what is declared elsewhere follows.
 /// Throws Error::usage for an input that is not there or has another rank.
-bool set_input_shapes(Model& model, const PassContext& context);
+bool set_input_shapes(Model& model, PassContext& context);
+/// Branches of If that these facts show not to run, and those of the model as it was (`before`) do not, give
+/// way to the other branch, with a warning. Throws Error::usage when the model as a whole cannot run.
+void drop_impossible_branches(Model& model, const FactsMap& before, const FactsMap& after,
+                              PassContext& context);
 
 }  // namespace compressor::simplify
