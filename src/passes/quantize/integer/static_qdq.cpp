@@ -15,6 +15,7 @@
 #include <tuple>
 
 #include "compressor/base/error.h"
+#include "compressor/rewrite/fold.h"
 #include "compressor/rewrite/rewriter.h"
 #include "compressor/rewrite/upgrade.h"
 #include "passes/quantize/integer/product_bias.h"
@@ -224,6 +225,7 @@ std::map<std::string, std::string> prepare_static(Model& model, PassContext& con
   note_closed(close_weights(model), context);
   raise_opset(model, kOpset, context);
   raise_ir(model, 4);
+  fold_weight_constants(model);
   // Results of folded norms keep their names, under which their ranges were measured.
   std::vector<std::tuple<NodeId, const Value*, std::string>> norms;
   for (const Node* node : model.node_list()) {

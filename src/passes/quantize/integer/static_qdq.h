@@ -46,10 +46,10 @@ struct StaticOptions {
   bool measured = false;
 };
 
-/// Raises the opset to 13 and folds BatchNormalization into what stands before it, whose result takes over
-/// the name: ranges that were measured on the model as it was hold for it. Biases of products are placed
-/// where integer kernels find them. Values in bodies get names that no other value has: returns the new names
-/// with the old ones.
+/// Raises the opset to 13, computes weights that are made of constants, and folds BatchNormalization into
+/// what stands before it, whose result takes over the name: ranges that were measured on the model as it was
+/// hold for it. Biases of products are placed where integer kernels find them. Values in bodies get names
+/// that no other value has: returns the new names with the old ones.
 std::map<std::string, std::string> prepare_static(Model& model, PassContext& context);
 
 /// What is to be quantized in a prepared model.
