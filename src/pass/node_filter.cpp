@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <regex>
 
 #include "compressor/base/error.h"
 #include "compressor/base/suggest.h"
@@ -65,6 +66,10 @@ NodeFilter::NodeFilter(const std::vector<std::string>& include, const std::vecto
   add(exclude_, exclude);
 }
 
+struct NodePattern::Expression {
+  std::regex regex;
+};
+
 NodePattern::NodePattern(const std::string& text) : text_(text) {
   if (text.empty()) throw Error::usage("pattern '': is empty, expected a regular expression or op:TYPE");
   if (text.starts_with("op:")) {
@@ -72,7 +77,7 @@ NodePattern::NodePattern(const std::string& text) : text_(text) {
     return;
   }
   try {
-    expression_.assign(text, std::regex::ECMAScript);
+    expression_ = std::make_shared<Expression>(std::regex(text, std::regex::ECMAScript));
   } catch (const std::regex_error& e) {
     throw Error::usage("pattern '{}': is not a regular expression ({})", text, e.what());
   }
@@ -81,7 +86,7 @@ NodePattern::NodePattern(const std::string& text) : text_(text) {
 bool NodePattern::matches(const Node& node) const {
   if (!op_.empty()) return node.op() == op_ || node.domain() + "." + node.op() == op_;
   const std::string name = name_for_patterns(node).substr(0, kLongestName);
-  return std::regex_search(name, expression_);
+  return std::regex_search(name, expression_->regex);
 }
 
 bool NodeFilter::matches(const Node& node) const {

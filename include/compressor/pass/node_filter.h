@@ -2,7 +2,6 @@
 #pragma once
 
 #include <memory>
-#include <regex>
 #include <set>
 #include <string>
 #include <vector>
@@ -27,9 +26,10 @@ class NodePattern {
   static void check_all(const std::vector<const NodePattern*>& patterns, const Model& model);
 
  private:
+  struct Expression;  // <regex> is read by who needs it only: it costs more than all else here
   std::string text_;
-  std::string op_;  ///< for op:TYPE
-  std::regex expression_;
+  std::string op_;                                ///< for op:TYPE
+  std::shared_ptr<const Expression> expression_;  ///< null for op:TYPE
 };
 
 /// Patterns are regular expressions searched in the node's name (its first output's name when it has none),
