@@ -243,8 +243,8 @@ TEST(StorageReferee, ThePortableFormIsFoldedWhenTheModelIsLoaded) {
   REQUIRE_REFEREE();
   each_grid(15, [&](const Case&, const Grid& grid, const std::string& what) {
     if (!why_not(Storage::kPortable, grid).empty()) return;
-    const nlohmann::json ops = judge::optimized_ops(decoder(grid, Storage::kPortable));
-    EXPECT_EQ(ops, (nlohmann::json{{"Add", 1}})) << what;
+    const judge::OpCounts ops = judge::optimized_ops(decoder(grid, Storage::kPortable));
+    EXPECT_EQ(ops, judge::OpCounts({{"Add", 1}})) << what;
   });
 }
 

@@ -97,12 +97,12 @@ void Judged::agrees(double absolute, double relative) const {
     ours.graph->set_type(*out, tensor_type(made[i]->dtype));
     ours.graph->add_output(*out);
   }
-  const judge::Difference d = judge::difference(theirs, ours, {{"opt", "none"}});
+  const judge::Difference d = judge::difference(theirs, ours, {.opt = "none"});
   ASSERT_EQ(d.error, "") << op_;
-  EXPECT_TRUE(d.shapes_equal) << op_ << ": " << d.reply.dump();
-  for (const auto& output : d.reply.at("outputs")) {
-    const double bound = absolute + relative * output.at("absmax_a").get<double>();
-    EXPECT_LE(output.at("max_abs").get<double>(), bound) << op_ << ": " << output.dump();
+  EXPECT_TRUE(d.shapes_equal) << op_ << ": " << d.reply;
+  for (const judge::Difference::Output& output : d.outputs) {
+    const double bound = absolute + relative * output.absmax;
+    EXPECT_LE(output.max_abs, bound) << op_ << ": " << d.reply;
   }
 }
 

@@ -121,8 +121,8 @@ TEST(NarrowLongReferee, RealModelsAnswerNearly) {
   for (const std::string& path : judge::real_models()) {
     Model after = load_model(path);
     run(after, true);
-    const nlohmann::json check = judge::check_of(after);
-    EXPECT_TRUE(check.value("loads", false)) << path << " " << check.dump();
+    const judge::Check check = judge::check_of(after);
+    EXPECT_TRUE(check.loads) << path << " " << check.reply;
   }
 }
 

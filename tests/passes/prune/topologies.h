@@ -1,7 +1,7 @@
 // topologies: small networks of every shape that channels take, each with how much of it must go.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,8 +18,8 @@ struct Topology {
   /// Units that ratio 0.5 removes at granularity channel with --through-norm, where results are then
   /// approximate.
   std::int64_t through_norm = 0;
-  /// Options of the referee's runs ("dims", "shapes").
-  nlohmann::json feed = nlohmann::json::object();
+  /// Sizes of symbolic dimensions in the referee's runs.
+  std::map<std::string, std::int64_t> dims = {};
 };
 
 std::vector<Topology> conv_topologies();

@@ -192,7 +192,7 @@ Model moved_axes() {
 
 std::vector<Topology> shape_topologies() {
   std::vector<Topology> list;
-  const nlohmann::json three = {{"dims", {{"batch", 3}}}};
+  const std::map<std::string, std::int64_t> three = {{"batch", 3}};
   list.push_back({"flattened head", flattened_head(), 6 + 8});
   list.push_back({"head by reshape", reshaped_head({1, -1}), 6 + 8});
   list.push_back({"head by reshape, counted", reshaped_head({1, 192}), 6 + 8});

@@ -13,6 +13,7 @@
 #include "compressor/base/random.h"
 #include "compressor/engine/executor.h"
 #include "compressor/passes/quantize.h"
+#include "passes/quantize/normal_feeds.h"
 #include "passes/quantize/rounding/output_clip.h"
 
 namespace compressor::quantize {
@@ -25,31 +26,11 @@ using build::V;
 
 constexpr std::uint64_t kSeed = 5;
 
-std::vector<Executor::Feeds> inputs_of(const Model& model, std::size_t count, std::uint64_t seed = kSeed) {
-  Random random(seed);
-  std::vector<Executor::Feeds> list(count);
-  const Value& x = *model.graph->inputs()[0];
-  for (Executor::Feeds& feeds : list) {
-    Dims dims;
-    for (const Dim& d : x.type().dims) dims.push_back(d.value);
-    std::vector<float> values(num_elements(dims));
-    for (float& v : values) v = static_cast<float>(random.normal());
-    feeds[x.name()] = {Tensor::of(dims, std::span<const float>(values))};
-  }
-  return list;
-}
-
-Samples samples_of(const std::vector<Executor::Feeds>& list) {
-  return [&list](const std::function<void(const Executor::Feeds&)>& visit) {
-    for (const Executor::Feeds& feeds : list) visit(feeds);
-  };
-}
-
 /// Power of the difference of the outputs over the power of `a`'s.
 double noise(const Model& a, const Model& b, std::uint64_t seed = kSeed) {
   Executor x(a), y(b);
   double error = 0, power = 0;
-  for (const Executor::Feeds& feeds : inputs_of(a, 4, seed)) {
+  for (const Executor::Feeds& feeds : normal_feeds(a, 4, seed)) {
     const auto p = x.run(feeds), q = y.run(feeds);
     for (std::size_t o = 0; o < p.size(); ++o) {
       const auto u = to_doubles(p[o].tensor), v = to_doubles(q[o].tensor);
@@ -112,7 +93,7 @@ std::int64_t count(const PassResult& result, const std::string& action) {
 TEST(Awq, ExactInFloat) {
   const Model before = gated_mlp(20);
   Model after = before.clone();
-  const auto data = inputs_of(before, 4);
+  const auto data = normal_feeds(before, 4, kSeed);
   const PassResult result = scale(after, data);
   EXPECT_EQ(count(result, "scaled"), 3) << "seed " << kSeed;
   EXPECT_LT(noise(before, after, kSeed + 1), 1e-10);
@@ -141,7 +122,7 @@ TEST(Awq, ConvolutionsTooAndMemoryChangesNothing) {
   x = net.relu(net.conv(x, 32, 32, {.group = 2, .bias = true}));
   net.output(net.conv(x, 32, 16));
   const Model before = net.done();
-  const auto data = inputs_of(before, 4);
+  const auto data = normal_feeds(before, 4, kSeed);
   Model after = before.clone(), little = before.clone();
   const PassResult result = scale(after, data);
   EXPECT_GE(count(result, "scaled"), 1);
@@ -178,7 +159,7 @@ Model quantized(const Model& before, const std::vector<Executor::Feeds>& data,
 
 TEST(Awq, LoudChannelsKeepTheirWeights) {
   const Model before = gated_mlp(30);
-  const auto data = inputs_of(before, 8);
+  const auto data = normal_feeds(before, 8, kSeed);
   const auto power = [&](const std::function<void(Quantize&)>& set) {
     return noise(before, quantized(before, data, set), kSeed + 1);
   };
@@ -204,7 +185,7 @@ TEST(Awq, ASharedWeightStaysShared) {
   x = net.relu(net.matmul(written_norm(net, x, 64, 20), w));
   net.output(net.matmul(x, w));
   const Model before = net.done();
-  const auto data = inputs_of(before, 4);
+  const auto data = normal_feeds(before, 4, kSeed);
   Model after = before.clone();
   const PassResult result = scale(after, data);
   EXPECT_EQ(count(result, "scaled"), 0);
@@ -225,7 +206,7 @@ TEST(Awq, SaysWhatNoFactorReaches) {
   net.output(net.matmul(y, net.weight({64, 64})));
   const Model before = net.done();
   Model after = before.clone();
-  const PassResult result = scale(after, inputs_of(before, 2));
+  const PassResult result = scale(after, normal_feeds(before, 2, kSeed));
   ASSERT_EQ(count(result, "not scaled"), 2);
   EXPECT_THAT(result.layers[0].detail, testing::HasSubstr("an input of the model"));
   EXPECT_THAT(result.layers[1].detail, testing::HasSubstr("(Sigmoid) gives"));

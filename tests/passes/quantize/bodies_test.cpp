@@ -263,10 +263,10 @@ TEST(StaticBodiesReferee, OnnxRuntimeComputesTheSame) {
         const Model model = make();
         Model after = model.clone();
         quantized(after, format, target);
-        const auto d = judge::difference(model, after, {{"samples", 4}});
+        const auto d = judge::difference(model, after, {.samples = 4});
         EXPECT_EQ(d.error, "");
         EXPECT_TRUE(d.finite);
-        EXPECT_GT(d.reply.at("sqnr_db"), 20);
+        EXPECT_GT(d.sqnr_db, 20);
       }
     }
   }

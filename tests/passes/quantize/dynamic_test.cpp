@@ -80,12 +80,12 @@ TEST(DynamicReferee, AnswersNearlyAndIsFused) {
     const Model before = products(opset);
     Model after = before.clone();
     run(after);
-    const judge::Difference d = judge::difference(before, after, {{"samples", 4}});
+    const judge::Difference d = judge::difference(before, after, {.samples = 4});
     EXPECT_EQ(d.error, "") << opset;
-    EXPECT_GT(d.reply.value("sqnr_db", 0.0), 25) << opset;
+    EXPECT_GT(d.sqnr_db, 25) << opset;
     EXPECT_GT(d.max_abs, 0);
-    const nlohmann::json ops = judge::optimized_ops(after);
-    EXPECT_EQ(ops.value("MatMulInteger", 0), 0) << ops;
+    const judge::OpCounts ops = judge::optimized_ops(after);
+    EXPECT_EQ(ops.of("MatMulInteger"), 0) << ops;
   }
 }
 
@@ -153,18 +153,18 @@ TEST(DynamicReferee, ConvolutionsRecurrencesAndTwoActivationsAnswerNearly) {
   const auto near = [](const Model& before, const std::function<void(Quantize&)>& set, const char* what) {
     Model after = before.clone();
     run(after, {}, set);
-    const judge::Difference d = judge::difference(before, after, {{"samples", 3}});
+    const judge::Difference d = judge::difference(before, after, {.samples = 3});
     EXPECT_EQ(d.error, "") << what;
-    EXPECT_GT(d.reply.value("sqnr_db", 0.0), 25) << what;
+    EXPECT_GT(d.sqnr_db, 25) << what;
     EXPECT_GT(d.max_abs, 0) << what;
     return judge::optimized_ops(after);
   };
   near(convolutions(), with_conv, "convolutions");
   for (const char* direction : {"forward", "reverse", "bidirectional"})
     near(recurrent(direction), for_runtime, direction);
-  const nlohmann::json ops = near(
+  const judge::OpCounts ops = near(
       products(), [](Quantize& q) { q.dynamic_activations.set(true); }, "two activations");
-  EXPECT_EQ(ops.value("MatMul", 0), 0) << ops;
+  EXPECT_EQ(ops.of("MatMul"), 0) << ops;
 }
 
 }  // namespace

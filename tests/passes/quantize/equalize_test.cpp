@@ -10,10 +10,10 @@
 #include <functional>
 
 #include "builder.h"
-#include "compressor/base/random.h"
 #include "compressor/engine/executor.h"
 #include "compressor/passes/quantize.h"
 #include "passes/quantize/channels/prepare_channels.h"
+#include "passes/quantize/normal_feeds.h"
 
 namespace compressor::quantize {
 namespace {
@@ -25,26 +25,6 @@ using build::V;
 
 constexpr std::uint64_t kSeed = 11;
 
-std::vector<Executor::Feeds> inputs_of(const Model& model, std::size_t count) {
-  Random random(kSeed);
-  std::vector<Executor::Feeds> list(count);
-  const Value& x = *model.graph->inputs()[0];
-  for (Executor::Feeds& feeds : list) {
-    Dims dims;
-    for (const Dim& d : x.type().dims) dims.push_back(d.known() ? d.value : 2);
-    std::vector<float> values(num_elements(dims));
-    for (float& v : values) v = static_cast<float>(random.normal());
-    feeds[x.name()] = {Tensor::of(dims, std::span<const float>(values))};
-  }
-  return list;
-}
-
-Samples samples_of(const std::vector<Executor::Feeds>& list) {
-  return [&list](const std::function<void(const Executor::Feeds&)>& visit) {
-    for (const Executor::Feeds& feeds : list) visit(feeds);
-  };
-}
-
 Look look_at(const std::vector<Executor::Feeds>& list) {
   return [&list](const Model& model) { return see_channels(model, {}, samples_of(list)); };
 }
@@ -53,7 +33,7 @@ Look look_at(const std::vector<Executor::Feeds>& list) {
 double difference(const Model& a, const Model& b) {
   Executor x(a), y(b);
   double worst = 0, largest = 0;
-  for (const Executor::Feeds& feeds : inputs_of(a, 3)) {
+  for (const Executor::Feeds& feeds : normal_feeds(a, 3, kSeed)) {
     const auto p = x.run(feeds), q = y.run(feeds);
     for (std::size_t o = 0; o < p.size(); ++o) {
       const auto u = to_doubles(p[o].tensor), v = to_doubles(q[o].tensor);
@@ -84,7 +64,7 @@ struct Outcome {
 Outcome equalized(const Model& before, const std::string& rule,
                   const std::vector<std::string>& exclude = {}) {
   Outcome out{.model = before.clone(), .result = {}};
-  const auto data = inputs_of(before, 3);
+  const auto data = normal_feeds(before, 3, kSeed);
   PassContext context;
   context.filter = NodeFilter({}, exclude);
   scale_channels(out.model, {.equalize = rule, .smooth = {}}, look_at(data), context);
@@ -236,7 +216,7 @@ TEST(Equalize, WeightsSpanTheSameAfterwards) {
 /// Power of the error over the power of the outputs, of a statically quantized net.
 double noise(const Model& before, const std::string& equalize) {
   Model after = before.clone();
-  const auto data = inputs_of(before, 4);
+  const auto data = normal_feeds(before, 4, kSeed);
   Quantize pass;
   pass.mode.set("static");
   pass.equalize.set(equalize);
@@ -283,7 +263,7 @@ TEST(Smooth, BetweenNormsAndProducts) {
   const V y = net.relu(net.dense(x, 16, 12));
   net.output(net.add(net.matmul(y, net.weight({12, 8})), net.matmul(x, net.weight({16, 8}))));
   const Model before = net.done();
-  const auto data = inputs_of(before, 3);
+  const auto data = normal_feeds(before, 3, kSeed);
   Model after = before.clone();
   PassContext context;
   scale_channels(after, {.equalize = "none", .smooth = 0.5}, look_at(data), context);
@@ -304,7 +284,7 @@ TEST(Smooth, ConvolutionsAreNotItsBusiness) {
   const V a = net.relu(net.conv_with(net.input("x", {2, 4, 8, 8}), uneven(net, {8, 4, 3, 3}), nullptr));
   net.output(net.conv(a, 8, 4));
   const Model before = net.done();
-  const auto data = inputs_of(before, 2);
+  const auto data = normal_feeds(before, 2, kSeed);
   Model after = before.clone();
   PassContext context;
   scale_channels(after, {.equalize = "none", .smooth = 0.5}, look_at(data), context);

@@ -54,9 +54,9 @@ Quantized quantize(const Model& before, const std::string& target, const std::st
   return q;
 }
 
-std::int64_t sum_of(const nlohmann::json& ops, const std::vector<std::string>& names) {
+std::int64_t sum_of(const judge::OpCounts& ops, const std::vector<std::string>& names) {
   std::int64_t n = 0;
-  for (const std::string& name : names) n += ops.value(name, 0);
+  for (const std::string& name : names) n += ops.of(name);
   return n;
 }
 
@@ -68,7 +68,7 @@ void expect_fused(const Model& before, std::int64_t least, const std::string& wh
     for (const char* format : {"qdq", "qoperator"}) {
       const Quantized q = quantize(before, target, format);
       EXPECT_GE(q.layers, least) << what;
-      const nlohmann::json ops = judge::optimized_ops(q.model);
+      const judge::OpCounts ops = judge::optimized_ops(q.model);
       EXPECT_EQ(sum_of(ops, kernels), q.layers) << what << ", " << target << ", " << format << ": " << ops;
       EXPECT_EQ(sum_of(ops, {"Conv", "FusedConv", "Gemm", "FusedGemm"}), 0) << what << ", " << ops;
     }
@@ -80,8 +80,8 @@ TEST(FusionLongReferee, ResNet20HasAnIntegerKernelForEveryLayer) {
   REQUIRE_MODELS();
   const Model model = load_model(judge::models_folder() + "/cifar10_resnet20.onnx");
   expect_fused(model, 20, "resnet20");
-  const nlohmann::json ops = judge::optimized_ops(quantize(model, "generic").model);
-  EXPECT_GE(ops.value("QLinearAdd", 0), 6) << ops;
+  const judge::OpCounts ops = judge::optimized_ops(quantize(model, "generic").model);
+  EXPECT_GE(ops.of("QLinearAdd"), 6) << ops;
 }
 
 TEST(FusionLongReferee, SqueezeNetHasAnIntegerKernelForEveryLayer) {
@@ -113,7 +113,7 @@ TEST(FusionReferee, AttentionHasAnIntegerKernelForEveryProduct) {
     const judge::Difference d =
         judge::difference(attention(), quantize(attention(), "ort-cpu-avx2", format).model);
     EXPECT_EQ(d.error, "") << format;
-    EXPECT_GT(d.reply.value("sqnr_db", 0.0), 20) << format;
+    EXPECT_GT(d.sqnr_db, 20) << format;
   }
   const Quantized all = quantize(attention(), "ort-cpu", "qoperator");
   for (const Node& node : all.model.graph->nodes())

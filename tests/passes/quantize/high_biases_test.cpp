@@ -10,10 +10,10 @@
 
 #include "builder.h"
 #include "compressor/base/error.h"
-#include "compressor/base/random.h"
 #include "compressor/engine/executor.h"
 #include "compressor/passes/quantize.h"
 #include "passes/quantize/channels/clip_to_relu.h"
+#include "passes/quantize/normal_feeds.h"
 
 namespace compressor::quantize {
 namespace {
@@ -26,24 +26,12 @@ using testing::HasSubstr;
 
 constexpr std::uint64_t kSeed = 9;
 
-Executor::Feeds input_of(const Model& model, std::uint64_t seed) {
-  Random random(seed);
-  const Value& x = *model.graph->inputs()[0];
-  Dims dims;
-  for (const Dim& d : x.type().dims) dims.push_back(d.value);
-  std::vector<float> values(num_elements(dims));
-  for (float& v : values) v = static_cast<float>(random.normal());
-  Executor::Feeds feeds;
-  feeds[x.name()] = {Tensor::of(dims, std::span<const float>(values))};
-  return feeds;
-}
-
 /// Power of the difference of the outputs over the power of `a`'s variation.
 double noise(const Model& a, const Model& b) {
   Executor x(a), y(b);
   double error = 0, sum = 0, squares = 0, n = 0;
   for (std::uint64_t i = 0; i < 3; ++i) {
-    const Executor::Feeds feeds = input_of(a, kSeed + i);
+    const Executor::Feeds feeds = normal_feeds(a, 1, kSeed + i)[0];
     const auto u = to_doubles(x.run(feeds)[0].tensor), v = to_doubles(y.run(feeds)[0].tensor);
     for (std::size_t j = 0; j < u.size(); ++j) {
       error += (u[j] - v[j]) * (u[j] - v[j]);
@@ -239,7 +227,7 @@ TEST(HighBiases, AsSamplesShowThem) {
   const Model before = net.done();
   Model after = before.clone();
   const Samples samples = [&](const std::function<void(const Executor::Feeds&)>& visit) {
-    for (std::uint64_t i = 0; i < 3; ++i) visit(input_of(before, kSeed + i));
+    for (std::uint64_t i = 0; i < 3; ++i) visit(normal_feeds(before, 1, kSeed + i)[0]);
   };
   const Levels levels = see_levels(before, {}, samples);
   ASSERT_EQ(levels.count(z->name()), 1);

@@ -10,6 +10,7 @@
 #include "compressor/base/threads.h"
 #include "compressor/codec/storage.h"
 #include "compressor/onnx/load.h"
+#include "compressor/onnx/save.h"
 #include "compressor/passes/quantize.h"
 #include "passes/quantize/pairs.h"
 #include "passes/quantize/rounding/static_rounding.h"

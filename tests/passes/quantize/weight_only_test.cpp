@@ -9,6 +9,7 @@
 #include "compressor/base/threads.h"
 #include "compressor/codec/storage.h"
 #include "compressor/onnx/load.h"
+#include "compressor/onnx/save.h"
 #include "compressor/ops/facts.h"
 #include "compressor/passes/quantize.h"
 #include "referee.h"
@@ -118,7 +119,7 @@ TEST(QuantizeReferee, EverySettingLoadsAndComputesWithTheDecodedWeights) {
       const bool exact = s.storage != "matmulnbits";  // that one multiplies in blocks
       const Model same = exact ? with_decoded(before, after) : before.clone();
       // Unoptimised: ONNX Runtime turns a DequantizeLinear before a product into one that rounds its input.
-      const judge::Difference d = judge::difference(same, after, {{"opt", "none"}});
+      const judge::Difference d = judge::difference(same, after, {.opt = "none"});
       const std::string what = fmt::format("opset {} bits {} {} {}", opset, s.bits, s.granularity, s.storage);
       EXPECT_EQ(d.error, "") << what;
       EXPECT_LT(d.max_rel, exact ? 1e-5 : 1) << what;
@@ -166,7 +167,7 @@ TEST(QuantizeReferee, BodiesComputeTheSame) {
   for (const char* storage : {"portable", "qdq", "matmulnbits"}) {
     Model after = before.clone();
     run(after, [&](Quantize& q) { q.storage.set(storage); });
-    const judge::Difference d = judge::difference(before, after, {{"samples", 4}});
+    const judge::Difference d = judge::difference(before, after, {.samples = 4});
     EXPECT_EQ(d.error, "") << storage;
     EXPECT_LT(d.max_rel, 0.02) << storage;
   }
@@ -266,8 +267,8 @@ TEST(QuantizeLongReferee, RealModelsLoadAndAnswer) {
           q.bits.set(bits);
           q.storage.set(std::string(storage) == "auto" ? (bits[0] == '8' ? "qdq" : "blocked") : storage);
         });
-        const nlohmann::json check = judge::check_of(after);
-        EXPECT_TRUE(check.value("loads", false)) << path << " " << bits << " " << check.dump();
+        const judge::Check check = judge::check_of(after);
+        EXPECT_TRUE(check.loads) << path << " " << bits << " " << check.reply;
       }
     }
   }

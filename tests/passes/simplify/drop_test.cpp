@@ -92,7 +92,7 @@ TEST(Drop, ReshapeOfAnOpenShapeGoesOnlyWhenSymbolsAgree) {
   const Simplified s = simplify(net.model());
   EXPECT_EQ(count(s.graph(), "Reshape"), 1U);
   REQUIRE_REFEREE();
-  expect_same_numbers(s, {{"shapes", {{"x", {5, 6}}}}});
+  expect_same_numbers(s, {.shapes = {{"x", {5, 6}}}});
 }
 
 TEST(Drop, OutputsThatNobodyReads) {
@@ -151,7 +151,7 @@ TEST(Merge, ViewsOfAnOpenBatchKeepIt) {
   net.output(net.add("Relu", {y}));
   const Simplified s = simplify(net.model());
   REQUIRE_REFEREE();
-  expect_same_numbers(s, {{"shapes", {{"x", {5, 6, 2}}}}});
+  expect_same_numbers(s, {.shapes = {{"x", {5, 6, 2}}}});
 }
 
 TEST(Merge, EqualSubexpressions) {

@@ -108,12 +108,11 @@ inline Simplified simplify(const Model& model) {
   return simplify(model, pass);
 }
 
-inline void expect_same_numbers(const Simplified& s,
-                                const nlohmann::json& options = nlohmann::json::object()) {
-  const Difference d = difference(s.before, s.after, options);
+inline void expect_same_numbers(const Simplified& s, const Conditions& conditions = {}) {
+  const Difference d = difference(s.before, s.after, conditions);
   EXPECT_EQ(d.error, "");
   EXPECT_LT(d.max_rel, 1e-5);
-  EXPECT_TRUE(d.shapes_equal && d.same_names) << d.reply.dump();
+  EXPECT_TRUE(d.shapes_equal && d.same_names) << d.reply;
 }
 
 }  // namespace compressor::judge
