@@ -19,8 +19,8 @@ if(COMPRESSOR_SANITIZE STREQUAL "ON")
 endif()
 
 find_program(CCACHE ccache)
-if(CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+if(CCACHE)  # the settings are those without which it keeps nothing that reads precompiled headers
+  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_SLOPPINESS=pch_defines,time_macros ${CCACHE})
 endif()
 
 find_program(LLD ld.lld)
@@ -34,6 +34,10 @@ target_compile_options(compressor_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wold-style-cast -Wcast-qual
   -Woverloaded-virtual -Wimplicit-fallthrough
   $<$<BOOL:${COMPRESSOR_WERROR}>:-Werror>)
+# A test is compiled more often than its own loops are worth: the rooms' code is optimized, that of tests is not.
+add_library(compressor_test_flags INTERFACE)
+target_compile_options(compressor_test_flags INTERFACE -O0)
+target_link_libraries(compressor_test_flags INTERFACE compressor_flags)
 if(COMPRESSOR_SANITIZE)
   target_compile_options(compressor_flags INTERFACE
     -fsanitize=${COMPRESSOR_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
