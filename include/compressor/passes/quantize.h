@@ -79,6 +79,11 @@ class Quantize : public Pass {
       "biases take back what rounded weights shift on average: by means that were seen (empirical) or that "
       "norms tell (analytic); auto: what there is",
       Choices{{"auto", "empirical", "analytic", "none"}}};
+  Option<double> noise_share{
+      *this, "noise-share", 0.5,
+      "for mode static with --data: a value whose rounding alone brings more than this share of the noise "
+      "at the outputs stays in float, and the layers around it; 1: none does",
+      Range{.low = 0.1, .high = 1}};
   Option<bool> reestimate{
       *this, "reestimate", false,
       "for mode static with --data: each convolution gets the mean and deviation back that its "

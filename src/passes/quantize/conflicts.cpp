@@ -45,7 +45,7 @@ void check_scales(const Quantize& q, const std::string& mode) {
 void check_no_ranges(const Quantize& q, const std::string& why) {
   for (const OptionBase* option :
        {static_cast<const OptionBase*>(&q.observer), static_cast<const OptionBase*>(&q.percentile),
-        static_cast<const OptionBase*>(&q.bias_correction)}) {
+        static_cast<const OptionBase*>(&q.bias_correction), static_cast<const OptionBase*>(&q.noise_share)}) {
     if (option->is_set())
       throw Error::usage("--{} goes with calibration on --data or --input-range, {}", option->name(), why);
   }

@@ -11,6 +11,7 @@
 #include "passes/quantize/channels/prepare_channels.h"
 #include "passes/quantize/conflicts.h"
 #include "passes/quantize/integer/dynamic.h"
+#include "passes/quantize/integer/noisy_values.h"
 #include "passes/quantize/integer/qoperator.h"
 #include "passes/quantize/integer/reestimate.h"
 #include "passes/quantize/integer/static_qdq.h"
@@ -73,6 +74,29 @@ quantize::Calibration calibrate_on(const Quantize& q, const Model& model,
                                static_cast<std::uint64_t>(*q.max_memory) << 20U, context.findings.get());
   context.note(fmt::format("calibrated on {} batches, observer {}", seen.batches, observer));
   return seen;
+}
+
+/// Values that stay in float; found once for all trials on one model and its data.
+quantize::InFloat find_noisy(const Quantize& q, const Model& model, const quantize::Ranges& ranges,
+                             const quantize::StaticOptions& options, PassContext& context) {
+  if (*q.noise_share >= 1 || bits(options.target.activation) > 8) return {};
+  std::any* known = nullptr;
+  if (context.findings)
+    known = &(*context.findings)[fmt::format("quantize.noisy {} {}", options.target.name, *q.noise_share)];
+  if (known && known->has_value()) return *std::any_cast<quantize::InFloat>(known);
+  PassContext asking;
+  asking.filter = context.filter;
+  const quantize::Plan plan = quantize::plan_static(model, ranges, options, asking);
+  const auto grids = quantize::activation_scales(model, plan, ranges, options.target);
+  const quantize::OutputNoise noise =
+      quantize::output_noise(model, grids, quantize::activation_codes(options.target),
+                             samples_of(context, "weighing values"), context.seed);
+  if (!noise.unknown.empty())
+    context.note("what single values do to the outputs is not known: " + noise.unknown);
+  quantize::InFloat noisy =
+      quantize::noisy_values(model, ranges, options, noise, *q.noise_share, context.filter);
+  if (known) *known = noisy;
+  return noisy;
 }
 
 void write_static(const Quantize& q, Model& model, const quantize::Ranges& ranges,
@@ -176,6 +200,8 @@ void calibrate_and_write(const Quantize& q, Model& model, const quantize::Scalin
         model, samples_of(context, "measuring"), *gptq,
         quantize::MeasureOptions{.max_memory = static_cast<std::uint64_t>(*q.max_memory) << 20U});
   }
+  options.in_float = find_noisy(q, model, seen.ranges, options, context);
+  for (const auto& [name, why] : options.in_float) context.note(fmt::format("left in float: {}", why));
   const Model before = *q.reestimate ? model.clone() : Model{};
   quantize::quantize_static(model, seen.ranges, options, context);
   if (*q.reestimate) {
@@ -195,7 +221,7 @@ void guess_and_write(const Quantize& q, Model& model, const quantize::ScalingOpt
         "--mode static needs --data, --ranges, --input-range, or norms in the model: what activations hold");
   for (const OptionBase* option :
        {static_cast<const OptionBase*>(&q.observer), static_cast<const OptionBase*>(&q.percentile),
-        static_cast<const OptionBase*>(&q.max_memory)}) {
+        static_cast<const OptionBase*>(&q.max_memory), static_cast<const OptionBase*>(&q.noise_share)}) {
     if (option->is_set())
       throw Error::usage("--{} goes with calibration on --data or --input-range", option->name());
   }

@@ -27,6 +27,7 @@ class Planner {
       : model_(model),
         ranges_(ranges),
         target_(options.target),
+        in_float_(options.in_float),
         measured_(options.measured),
         context_(context),
         facts_(infer_facts(model)) {}
@@ -65,7 +66,19 @@ class Planner {
   bool has_range(const Value& v) const { return !ranges_ || ranges_->contains(v.name()); }
 
   void want(const Value& v) {
+    if (in_float_.contains(v.name())) return;
     if (wanted_.insert(&v).second) ordered_.push_back(&v);
+  }
+
+  /// Why a value that the node reads or gives is not to be rounded; "" when it may be.
+  std::string noise_of(const Node& node) const {
+    const Node* next = fused(node);
+    const bool gives = node.is("Conv") || node.is("ConvTranspose");  // products may give floats
+    for (const Value* v : {node.input(0), node.input(1), gives ? (next ? *next : node).output(0) : nullptr}) {
+      const auto found = v ? in_float_.find(v->name()) : in_float_.end();
+      if (found != in_float_.end()) return found->second;
+    }
+    return "";
   }
 
   /// Is the node in a body that did not run where ranges were measured? What it gives tells.
@@ -97,7 +110,9 @@ class Planner {
 
   std::string refusal_of_ranges(const Node& node) const {
     if (never_ran(node)) return "is in a body that did not run on the calibration data";
-    return has_range(*node.input(0)) ? "" : fmt::format("has no range for '{}'", node.input(0)->name());
+    if (!has_range(*node.input(0))) return fmt::format("has no range for '{}'", node.input(0)->name());
+    const std::string why = noise_of(node);
+    return why.empty() ? "" : "is left in float: " + why;
   }
 
   std::string refusal_of_constants(const Node& node) const {
@@ -178,7 +193,7 @@ class Planner {
     if (!any) return;
     const Node* with = node.is("Add") ? fused(node) : nullptr;  // then its own output needs no range
     for (const Value* y : (with ? *with : node).outputs()) {
-      if (y && (!is_float(*y) || !has_range(*y))) return;
+      if (y && (!is_float(*y) || !has_range(*y) || in_float_.contains(y->name()))) return;
     }
     if (node.is("Resize") && node.string_or("mode", "nearest") == "cubic") return;  // leaves the range
     if (node.is("Pad") && node.string_or("mode", "constant") == "constant" && node.input(2) &&
@@ -231,6 +246,7 @@ class Planner {
   const Model& model_;
   const Ranges* ranges_;
   const Target& target_;
+  const InFloat& in_float_;
   bool measured_;
   PassContext& context_;
   FactsMap facts_;

@@ -32,6 +32,9 @@ using ChannelMeans = std::map<std::string, std::vector<float>, std::less<>>;
 
 class StaticRounding;
 
+/// Values that are not to be rounded, by name, and why.
+using InFloat = std::map<std::string, std::string, std::less<>>;
+
 struct StaticOptions {
   Target target;
   Clip weight_clip = Clip::kMinMax;
@@ -42,6 +45,8 @@ struct StaticOptions {
   std::map<std::string, double, std::less<>> snr_db = {};
   /// Chooses codes by what layers take in; null: each weight goes to its nearest code.
   std::shared_ptr<StaticRounding> rounding = nullptr;
+  /// Neither these values nor what reads or gives them in integers is quantized.
+  InFloat in_float = {};
   /// Ranges were seen while the model ran: what has none did not run.
   bool measured = false;
 };

@@ -1,0 +1,19 @@
+// noisy_values: the few activations that 8 bits would ruin a network at.
+#pragma once
+
+#include <string>
+
+#include "passes/quantize/integer/static_qdq.h"
+#include "passes/quantize/ranges/output_noise.h"
+
+namespace compressor::quantize {
+
+/// Values that had better stay in float, by name, and why: as long as rounding a single one brings more than
+/// `share` of the noise of all at the outputs, and no less than a thousandth of their power, it is taken out,
+/// and with it the layers that would read or give it in integers. Values that only pass others on are on
+/// their grid already and bring none.
+///   x -> Conv -> y -> Conv -> z, y noisy:   both Conv stay in float, x and z need no scale
+InFloat noisy_values(const Model& model, const Ranges& ranges, const StaticOptions& options,
+                     const OutputNoise& noise, double share, const NodeFilter& filter);
+
+}  // namespace compressor::quantize
