@@ -87,6 +87,7 @@ quantize::InFloat find_noisy(const Quantize& q, const Model& model, const quanti
   PassContext asking;
   asking.filter = context.filter;
   const quantize::Plan plan = quantize::plan_static(model, ranges, options, asking);
+  if (plan.activations.empty()) return {};
   const auto grids = quantize::activation_scales(model, plan, ranges, options.target);
   const quantize::OutputNoise noise =
       quantize::output_noise(model, grids, quantize::activation_codes(options.target),

@@ -103,9 +103,15 @@ TEST(NoisyValues, GradientsForeseeWhatRoundingOneValueDoes) {
     const Calibration seen = calibrate(model, names, samples_of(model, list), "minmax", {}, 0);
     for (const auto& [name, range] : seen.ranges)
       grids[model.graph->find(name)] = affine_of(range.low, range.high, {0, 255});
-    const OutputNoise noise = output_noise(model, grids, {0, 255}, samples_of(model, list), kSeed);
-    ASSERT_EQ(noise.unknown, "");
-    ASSERT_EQ(noise.of.size(), grids.size());
+    constexpr int kDraws = 8;  // one draw of signs is off by some dB
+    std::map<std::string, double> expected;
+    for (int draw = 0; draw < kDraws; ++draw) {
+      const OutputNoise noise = output_noise(model, grids, {0, 255}, samples_of(model, list),
+                                             kSeed + static_cast<std::uint64_t>(draw));
+      ASSERT_EQ(noise.unknown, "");
+      ASSERT_EQ(noise.of.size(), grids.size());
+      for (const auto& [name, power] : noise.of) expected[name] += power / kDraws;
+    }
     for (const auto& [value, grid] : grids) {
       Model rounded = model.clone();
       Graph& graph = *rounded.graph;
@@ -122,7 +128,7 @@ TEST(NoisyValues, GradientsForeseeWhatRoundingOneValueDoes) {
       graph.set_input(q, 0, v);
       graph.sort();
       const double is = noise_of(model, rounded, list);
-      EXPECT_NEAR(10 * std::log10(noise.of.at(value->name()) / is), 0, 4)
+      EXPECT_NEAR(10 * std::log10(expected.at(value->name()) / is), 0, 3)
           << value->name() << " seed " << kSeed;
     }
   }
