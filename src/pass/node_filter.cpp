@@ -67,6 +67,7 @@ NodeFilter::NodeFilter(const std::vector<std::string>& include, const std::vecto
 }
 
 struct NodePattern::Expression {
+  explicit Expression(const std::string& text) : regex(text, std::regex::ECMAScript) {}
   std::regex regex;
 };
 
@@ -77,7 +78,7 @@ NodePattern::NodePattern(const std::string& text) : text_(text) {
     return;
   }
   try {
-    expression_ = std::make_shared<Expression>(std::regex(text, std::regex::ECMAScript));
+    expression_ = std::make_shared<Expression>(text);
   } catch (const std::regex_error& e) {
     throw Error::usage("pattern '{}': is not a regular expression ({})", text, e.what());
   }

@@ -43,7 +43,7 @@ class Search {
     const Graph* then_body = node.is("If") ? node.body("then_branch") : nullptr;
     const Graph* else_body = node.is("If") ? node.body("else_branch") : nullptr;
     if (then_body && else_body && node.input(0)) {
-      const std::string no_then = why_not(*then_body);
+      std::string no_then = why_not(*then_body);
       const std::string no_else = why_not(*else_body);
       const Facts& condition = after_.of(*node.input(0));
       const auto known = condition.contents ? numbers(*condition.contents) : std::nullopt;
