@@ -291,7 +291,7 @@ TEST(ZeroWeight, SaysWhyALayerIsLeftAlone) {
   EXPECT_EQ(context.result.skipped, 6);
   const std::vector<std::string> why = reasons(context);
   for (const char* text :
-       {"filled with one value", "is the graph input 'fed_w'", "is quantized", "is computed by",
+       {"one value everywhere", "is the graph input 'fed_w'", "is quantized", "is computed by",
         "has 4 elements, fewer than", "left out by --include or --exclude"}) {
     EXPECT_THAT(why, Contains(HasSubstr(text)));
   }
