@@ -20,10 +20,15 @@ bool is_passing(const Node& node, const Target& target) {
 InFloat noisy_values(const Model& model, const Ranges& ranges, const StaticOptions& options,
                      const OutputNoise& noise, double share, const NodeFilter& filter) {
   StaticOptions trial = options;
+  InFloat found_so_far = options.in_float;
+  std::size_t planned = 0;
   while (true) {
     PassContext asking;  // what stays is recorded when the model is rewritten
     asking.filter = filter;
     const Plan plan = plan_static(model, ranges, trial, asking);
+    planned = std::max(planned, plan.nodes.size());
+    if (2 * plan.nodes.size() < planned) return found_so_far;  // what is left would not be worth the name
+    found_so_far = trial.in_float;
     double total = 0, most = 0;
     const Value* worst = nullptr;
     for (const Value* v : plan.activations) {
