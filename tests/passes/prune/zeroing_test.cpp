@@ -22,7 +22,6 @@ namespace {
 using namespace testing_nets;
 using testing::Contains;
 using testing::ElementsAre;
-using testing::Field;
 using testing::HasSubstr;
 using Granularity = ZeroingOptions::Granularity;
 using Criterion = ZeroingOptions::Criterion;
