@@ -114,8 +114,8 @@ std::string judged(const Model& model, const Executor::Feeds& feeds, std::vector
   std::vector<std::pair<std::string, Tensor>> arrays;
   for (const auto& [name, value] : feeds) arrays.emplace_back(name, value.tensor);
   write_npz(folder.file("in.npz"), arrays);
-  std::string refused = judge::error_of_run(
-      folder.file("m.onnx"), {.feeds = folder.file("in.npz"), .save = folder.file("out.npz")});
+  std::string refused = judge::error_of_run(folder.file("m.onnx"),
+                                            {.feeds = folder.file("in.npz"), .save = folder.file("out.npz")});
   if (!refused.empty()) return refused;
   const auto saved = read_npz(folder.file("out.npz"));
   for (const Value* y : model.graph->outputs()) {
