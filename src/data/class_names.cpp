@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <cctype>
+#include <fstream>
 #include <map>
+
+#include "compressor/base/error.h"
 
 namespace compressor {
 namespace {
@@ -80,6 +83,18 @@ std::vector<std::int64_t> match_classes(const std::vector<std::string>& from,
     matches.push_back(found == places.end() ? -1 : found->second);
   }
   return matches;
+}
+
+std::vector<std::string> read_characters(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw Error::io("{}: cannot open", path);
+  std::vector<std::string> list;
+  for (std::string line; std::getline(in, line);) {
+    if (line.ends_with('\r')) line.pop_back();
+    list.push_back(line);
+  }
+  if (list.empty()) throw Error::io("{}: is empty, expected a character a line", path);
+  return list;
 }
 
 }  // namespace compressor

@@ -1,127 +1,17 @@
 // preprocess_text: presets, and settings as text.
 #include <algorithm>
-#include <charconv>
-#include <cmath>
 #include <functional>
 #include <map>
 
 #include "compressor/base/error.h"
 #include "compressor/base/suggest.h"
 #include "compressor/data/preprocess.h"
+#include "data/setting.h"
 
 namespace compressor {
 namespace {
 
-using Numbers = std::vector<double>;
-
-std::string joined(const std::vector<std::string>& words) {
-  std::string all;
-  for (const std::string& w : words) all += (all.empty() ? "" : ", ") + w;
-  return all;
-}
-
-template <class T>
-struct Word {
-  const char* word;
-  T value;
-};
-constexpr Word<Preprocess::Filter> kFilters[] = {{"bilinear", Preprocess::Filter::kBilinear},
-                                                 {"antialias", Preprocess::Filter::kAntialias},
-                                                 {"nearest", Preprocess::Filter::kNearest}};
-constexpr Word<Preprocess::Order> kOrders[] = {{"keep", Preprocess::Order::kKeep},
-                                               {"rgb", Preprocess::Order::kRgb},
-                                               {"bgr", Preprocess::Order::kBgr},
-                                               {"grey", Preprocess::Order::kGrey}};
-constexpr Word<Preprocess::Layout> kLayouts[] = {{"nchw", Preprocess::Layout::kNchw},
-                                                 {"nhwc", Preprocess::Layout::kNhwc}};
-constexpr Word<Frames::Window> kWindows[] = {{"none", Frames::Window::kNone},
-                                             {"hann", Frames::Window::kHann},
-                                             {"sqrt_hann", Frames::Window::kSqrtHann}};
-constexpr Word<Frames::Spectrum> kSpectra[] = {{"none", Frames::Spectrum::kNone},
-                                               {"complex", Frames::Spectrum::kComplex},
-                                               {"magnitude", Frames::Spectrum::kMagnitude}};
-constexpr Word<Frames::Edges> kEdges[] = {
-    {"inside", Frames::Edges::kInside}, {"mirror", Frames::Edges::kMirror}, {"past", Frames::Edges::kPast}};
-constexpr Word<Frames::Answer> kAnswers[] = {{"same", Frames::Answer::kSame},
-                                             {"mask", Frames::Answer::kMask}};
-constexpr Word<bool> kPlaces[] = {{"centre", true}, {"corner", false}};
-
-template <class T, std::size_t N>
-const char* word_of(const Word<T> (&words)[N], T value) {
-  for (const Word<T>& w : words) {
-    if (w.value == value) return w.word;
-  }
-  return "";
-}
-
-// One `key=value`, with all that its error needs.
-struct Setting {
-  std::string where, key, value;
-
-  [[noreturn]] void fail(const std::string& expected) const {
-    throw Error::usage("{}: {}: found '{}', expected {}", where, key, value, expected);
-  }
-
-  template <class T, std::size_t N>
-  T one_of(const Word<T> (&words)[N]) const {
-    std::vector<std::string> names;
-    for (const Word<T>& w : words) {
-      if (value == w.word) return w.value;
-      names.emplace_back(w.word);
-    }
-    fail("one of " + joined(names) + did_you_mean(value, names));
-  }
-
-  static std::optional<double> number(std::string_view text) {
-    double v = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), v);
-    if (error != std::errc() || !std::isfinite(v)) return std::nullopt;
-    const std::string_view rest(stop, static_cast<std::size_t>(text.data() + text.size() - stop));
-    if (rest.empty()) return v;
-    if (rest[0] != '/') return std::nullopt;
-    const auto below = number(rest.substr(1));
-    if (!below || *below == 0 || rest.find('/', 1) != std::string_view::npos) return std::nullopt;
-    return v / *below;
-  }
-
-  Numbers numbers() const {
-    Numbers list;
-    std::string_view rest = value;
-    for (;;) {
-      const std::size_t colon = rest.find(':');
-      const auto v = number(rest.substr(0, colon));
-      if (!v) fail("a number, a fraction such as 1/255, or several separated by : or ,");
-      list.push_back(*v);
-      if (colon == std::string_view::npos) return list;
-      rest.remove_prefix(colon + 1);
-    }
-  }
-
-  std::int64_t count(std::string_view text, std::int64_t least) const {
-    constexpr std::int64_t kMostPixels = 16384;
-    std::int64_t v = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), v);
-    if (error != std::errc() || stop != text.data() + text.size() || v < least || v > kMostPixels)
-      fail("a size in pixels up to 16384, such as 224 or 240x320");
-    return v;
-  }
-
-  /// Of values and such, not of pixels.
-  std::int64_t whole(std::string_view text, std::int64_t most) const {
-    std::int64_t v = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), v);
-    if (error != std::errc() || stop != text.data() + text.size() || v < 1 || v > most)
-      fail(fmt::format("a whole number from 1 to {}", most));
-    return v;
-  }
-
-  /// S -> {S, 0}, HxW -> {H, W}.
-  std::pair<std::int64_t, std::int64_t> size() const {
-    const std::size_t x = value.find('x');
-    if (x == std::string::npos) return {count(value, 1), 0};
-    return {count(std::string_view(value).substr(0, x), 1), count(std::string_view(value).substr(x + 1), 1)};
-  }
-};
+using namespace data;
 
 void set_resize(Preprocess& p, const Setting& s) {
   p.resize_height = p.resize_width = 0;

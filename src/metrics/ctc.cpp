@@ -3,27 +3,14 @@
 
 #include <algorithm>
 #include <cctype>
-#include <fstream>
 
+#include "compressor/data/class_names.h"
 #include "metrics/edit_distance.h"
 #include "metrics/metric_table.h"
 #include "metrics/outputs.h"
 
 namespace compressor::metrics {
 namespace {
-
-/// One symbol a line.
-std::vector<std::string> read_symbols(const std::string& where, const std::string& path) {
-  std::ifstream file(path);
-  if (!file) throw Error::io("{}: cannot read '{}'", where, path);
-  std::vector<std::string> symbols;
-  for (std::string line; std::getline(file, line);) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    symbols.push_back(line);
-  }
-  if (symbols.empty()) throw Error::io("{}: '{}' is empty, expected a character a line", where, path);
-  return symbols;
-}
 
 std::size_t best_of(std::span<const float> row) {
   return static_cast<std::size_t>(std::max_element(row.begin(), row.end()) - row.begin());
@@ -35,7 +22,7 @@ class Ctc : public Metric {
       : Metric(info, context), unit_(unit) {}
 
   void ready() override {
-    symbols_ = characters_->empty() ? context().classes : read_symbols("metric " + name(), *characters_);
+    symbols_ = characters_->empty() ? context().classes : read_characters(*characters_);
   }
 
   void update(const Outputs& outputs, const Targets& targets) override {

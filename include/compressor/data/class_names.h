@@ -18,4 +18,8 @@ const std::vector<std::string>& class_list(std::string_view name);
 std::vector<std::int64_t> match_classes(const std::vector<std::string>& from,
                                         const std::vector<std::string>& to);
 
+/// The characters that a recogniser of texts knows, by class: one a line. Throws Error::io naming a file that
+/// cannot be read or is empty.
+std::vector<std::string> read_characters(const std::string& path);
+
 }  // namespace compressor

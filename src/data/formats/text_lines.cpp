@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "compressor/base/error.h"
+#include "compressor/data/class_names.h"
 #include "compressor/data/image.h"
 #include "data/format.h"
 
@@ -131,18 +132,6 @@ std::size_t leading_part(const fs::path& folder, const std::string& name) {
     if (slash == std::string::npos) return 0;
     at = slash + 1;
   }
-}
-
-std::vector<std::string> read_characters(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw Error::io("{}: cannot open", path);
-  std::vector<std::string> list;
-  for (std::string line; std::getline(in, line);) {
-    if (line.ends_with('\r')) line.pop_back();
-    list.push_back(line);
-  }
-  if (list.empty()) throw Error::io("{}: is empty, expected a character a line", path);
-  return list;
 }
 
 class TextLines : public Dataset {
