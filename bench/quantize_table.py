@@ -24,7 +24,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 import onnx.version_converter
-import onnxruntime as ort
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -67,17 +66,11 @@ ROWS = {
     "gtcrn": Row("se_gtcrn_simple.onnx", "audio", "snr", ["--preprocess", "gtcrn", "-j", "1"], dynamic=True,
                  states=["conv_cache_out=conv_cache", "tra_cache_out=tra_cache", "inter_cache_out=inter_cache"]),
     "ppocr": Row("ocr_ppocrv4_rec.onnx", "", "text_accuracy:ignore-space=true",
-                 ["--preprocess", "ppocr", "--characters", "ocr/ppocr_keys_v1.txt"], True, also=["char_accuracy:ignore-space=true"], calibration=100,
+                 ["--preprocess", "ppocr", "--characters", "ocr/ppocr_keys_v1.txt"], True,
+                 also=["char_accuracy:ignore-space=true"], calibration=100,
                  lines=["text/tinyshakespeare.txt", "text/tinystories_val_a.txt"]),
     "magika": Row("magika_standard_v3_3.onnx", "magika", "top1", dynamic=True),
 }
-
-
-def session(path):
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 2
-    options.log_severity_level = 4
-    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def batches(folder):
@@ -88,7 +81,8 @@ class Reader(CalibrationDataReader):
     """The recorded batches; state that they lack is what the float model makes of those before."""
 
     def __init__(self, folder, model, states):
-        self.batches = iter(batches(folder) if not states else self.with_state(folder, session(model), states))
+        self.batches = iter(self.with_state(folder, run_recorded.session(model), states) if states
+                            else batches(folder))
 
     @staticmethod
     def with_state(folder, float_session, states):
@@ -157,7 +151,8 @@ class Bench:
 
     def ours(self, row, model, options, to):
         command = [self.args.program, "quantize", "--data", self.data(row), *self.options(row),
-                   "--samples", str(row.calibration), *(["--split", "train"] if row.split else []), *options, model, "-o", to, "-q", "--force"]
+                   "--samples", str(row.calibration), *(["--split", "train"] if row.split else []), *options,
+                   model, "-o", to, "-q", "--force"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     def peer(self, row, model, calibration, to, **options):
@@ -186,7 +181,7 @@ class Bench:
         float_value = self.eval(row, model, "--record", inputs, samples=samples)
         self.eval(row, model, "--record", calibration, *(["--split", "train"] if row.split else []),
                   samples=row.calibration)
-        float_session = session(model)
+        float_session = run_recorded.session(model)
         self.line(name, "float32", row, model, inputs, samples, float_value, 1)
         path = lambda label: os.path.join(self.work, f"{name}.{label.replace(' ', '_')}.onnx")
         jobs = [(label, lambda to, o=options: self.ours(row, model, o.split(), to))
@@ -199,7 +194,7 @@ class Bench:
         for label, make in jobs:
             try:
                 make(path(label))
-                ratio = speed(float_session, session(path(label)), batches(inputs)[0], self.args.rounds)
+                ratio = speed(float_session, run_recorded.session(path(label)), batches(inputs)[0], self.args.rounds)
                 self.line(name, label, row, path(label), inputs, samples, self.eval(row, path(label), samples=samples),
                           f"{ratio:.2f}")
             except Exception as e:  # one file's failure is a line of the table

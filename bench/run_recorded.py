@@ -17,6 +17,13 @@ import numpy as np
 import onnxruntime as ort
 
 
+def session(model, threads=2):
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 4
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
 def run(model, inputs, outputs, states=(), cpu="", threads=os.environ.get("OMP_NUM_THREADS", "2")):
     command = [os.path.realpath(sys.executable), __file__, model, inputs, outputs, *states]
     if cpu:
@@ -28,16 +35,13 @@ def run(model, inputs, outputs, states=(), cpu="", threads=os.environ.get("OMP_N
 def main():
     model, inputs, outputs = sys.argv[1:4]
     states = dict(pair.split("=") for pair in sys.argv[4:])
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", "2"))
-    options.log_severity_level = 4
-    session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    names = [o.name for o in session.get_outputs()]
+    runner = session(model, int(os.environ.get("OMP_NUM_THREADS", "2")))
+    names = [o.name for o in runner.get_outputs()]
     os.makedirs(outputs, exist_ok=True)
     results = {}
     for i, path in enumerate(sorted(glob.glob(os.path.join(inputs, "batch_*.npz")))):
         carried = {to: results[of] for of, to in states.items() if of in results}
-        results = dict(zip(names, session.run(None, carried | dict(np.load(path)))))
+        results = dict(zip(names, runner.run(None, carried | dict(np.load(path)))))
         np.savez(os.path.join(outputs, f"batch_{i:05}.npz"), **results)
 
 

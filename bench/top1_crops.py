@@ -12,17 +12,11 @@ import os
 import sys
 
 import numpy as np
-import onnxruntime as ort
 from PIL import Image
 
+import run_recorded
+
 MEAN = np.array([104, 117, 123], np.float32)
-
-
-def session(path):
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 2
-    options.log_severity_level = 4
-    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
 
 def views(path, size):
@@ -34,7 +28,7 @@ def views(path, size):
 
 def main():
     folder, files = sys.argv[1], sys.argv[2:]
-    sessions = [session(f) for f in files]
+    sessions = [run_recorded.session(f) for f in files]
     name, size = sessions[0].get_inputs()[0].name, sessions[0].get_inputs()[0].shape[2]
     right, same = [[] for _ in files], [[] for _ in files]
     for line in open(os.path.join(folder, "labels.txt"), encoding="utf-8"):
