@@ -81,7 +81,7 @@ class Quantize : public Pass {
       Choices{{"auto", "empirical", "analytic", "none"}}};
   Option<double> noise_share{
       *this, "noise-share", 0.5,
-      "for mode static with --data: a value whose rounding alone brings more than this share of the noise "
+      "for mode static, calibrated: a value whose rounding alone brings more than this share of the noise "
       "at the outputs stays in float, and the layers around it; 1: none does",
       Range{.low = 0.1, .high = 1}};
   Option<bool> reestimate{

@@ -15,6 +15,11 @@ bool is_passing(const Node& node, const Target& target) {
          (node.is("Concat") || std::find(ops.begin(), ops.end(), node.op()) != ops.end());
 }
 
+/// Errors count as small, so there is no saying by how much a larger one drowns the outputs.
+std::string level(double noise) {
+  return noise < 1 ? fmt::format("at {:.1f} dB", -10 * std::log10(noise)) : "more than there is signal";
+}
+
 }  // namespace
 
 InFloat noisy_values(const Model& model, const Ranges& ranges, const StaticOptions& options,
@@ -43,8 +48,8 @@ InFloat noisy_values(const Model& model, const Ranges& ranges, const StaticOptio
     }
     if (!worst || most < kAudible || most <= share * total) return trial.in_float;
     trial.in_float[worst->name()] =
-        fmt::format("rounding '{}' alone would bring {:.0f} % of the noise at the outputs, at {:.1f} dB",
-                    worst->name(), 100 * most / total, -10 * std::log10(most));
+        fmt::format("rounding '{}' alone would bring {:.0f} % of the noise at the outputs, {}", worst->name(),
+                    100 * most / total, level(most));
   }
 }
 
