@@ -1,5 +1,4 @@
-// static_test: ranges in, QuantizeLinear and DequantizeLinear out; what shares a scale, what stays in float,
-// and what ONNX Runtime fuses.
+// static_test: ranges in, QuantizeLinear and DequantizeLinear out; what shares a scale, what stays in float.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,9 +14,9 @@
 #include "compressor/base/error.h"
 #include "compressor/base/random.h"
 #include "compressor/codec/storage.h"
-#include "passes/quantize/integer/static_qdq.h"
 #include "passes/quantize/pairs.h"
 #include "passes/quantize/residual.h"
+#include "passes/quantize/static_run.h"
 #include "referee.h"
 
 namespace compressor::quantize {
@@ -33,24 +32,9 @@ StaticOptions options_for(const std::string& target) {
   return {target_of(target), Clip::kMinMax};
 }
 
-/// Every value of the graph in [-8, 8], results of Relu and of MaxPool behind it in [0, 8].
-Ranges wide_ranges(const Model& model) {
-  Ranges ranges;
-  for (const Value* v : model.graph->values())
-    ranges[v->name()] = v->producer() && (v->producer()->is("Relu") || v->producer()->is("MaxPool"))
-                            ? ValueRange{0, 8}
-                            : ValueRange{-8, 8};
-  return ranges;
-}
-
 PassResult run(Model& model, const std::string& target = "generic",
                const std::vector<std::string>& exclude = {}) {
-  PassContext context;
-  context.filter = NodeFilter({}, exclude);
-  prepare_static(model, context);
-  quantize_static(model, wide_ranges(model), options_for(target), context);
-  model.verify();
-  return std::move(context.result);
+  return run_with(model, target_of(target), exclude);
 }
 
 std::int64_t count(const Model& model, std::string_view op) {
@@ -335,93 +319,6 @@ TEST(Ranges, FilesAreReadAndBadOnesNamed) {
        {"[1, 2]", "{\"x\": [2, 1]}", "{\"x\": [1]}", "{\"x\": [0, .inf]}", "{\"x\": \"no\"}", "{"})
     EXPECT_THROW(read_ranges(file(bad)), Error) << bad;
   EXPECT_THROW(read_ranges(folder.file("none")), Error);
-}
-
-PassResult run_with(Model& model, const Target& target) {
-  PassContext context;
-  prepare_static(model, context);
-  quantize_static(model, wide_ranges(model), {target, Clip::kMinMax}, context);
-  model.verify();
-  return std::move(context.result);
-}
-
-TEST(Static, SixteenBitsHaveTheirTypesAndOpset) {
-  for (const DType type : {DType::kInt16, DType::kUint16}) {
-    Model model = residual();
-    run_with(model, with_activation(target_of("generic"), type));
-    EXPECT_EQ(model.opset(), 21);
-    for (const Node& node : model.graph->nodes()) {
-      if (!node.is("QuantizeLinear")) continue;
-      const Tensor zero = *constant_of(*node.input(2));
-      EXPECT_EQ(zero.dtype, type);
-      EXPECT_TRUE(type == DType::kUint16 || to_doubles(zero)[0] == 0) << "symmetric";
-    }
-  }
-}
-
-// ONNX Runtime makes a float bias between pairs int32 by itself, at the scale of input times weight, whether
-// that has room for it or not.
-TEST(StaticReferee, SixteenBitsWithALargeBiasStayRight) {
-  REQUIRE_REFEREE();
-  Net n;
-  const std::vector<float> w = {1e-9F, 1e-9F, 1, -1};
-  const std::vector<float> b = {7, 1};
-  n.output(n.conv_with(n.input("x", {1, 2, 2, 2}), n.constant(Tensor::of({2, 2, 1, 1}, std::span(w))),
-                       n.constant(Tensor::of({2}, std::span(b))), {.kernel = 1}));
-  const Model before = n.done();
-  Model after = before.clone();
-  run_with(after, with_activation(target_of("generic"), DType::kInt16));
-  const judge::Difference d = judge::difference(before, after);
-  EXPECT_EQ(d.error, "");
-  EXPECT_LT(d.max_rel, 1e-2);
-}
-
-TEST(Static, ATargetRefusesActivationsThatItDoesNotTake) {
-  EXPECT_THROW(with_activation(target_of("trt"), DType::kUint8), Error);
-  EXPECT_THROW(with_activation(target_of("tflite"), DType::kInt16), Error);
-  EXPECT_EQ(with_activation(target_of("ort-cpu"), DType::kInt8).activation, DType::kInt8);
-}
-
-TEST(StaticReferee, SixteenBitsAreFinerThanEight) {
-  REQUIRE_REFEREE();
-  const Model before = residual();
-  const auto noise = [&](DType type) {
-    Model after = before.clone();
-    run_with(after, with_activation(target_of("generic"), type));
-    const judge::Difference d = judge::difference(before, after);
-    EXPECT_EQ(d.error, "") << name(type);
-    return d.sqnr_db;
-  };
-  const double eight = noise(DType::kUint8);
-  EXPECT_GT(noise(DType::kInt8), 10);
-  EXPECT_GT(noise(DType::kInt16), eight);
-  EXPECT_GT(noise(DType::kUint16), eight);
-}
-
-TEST(StaticReferee, EveryTargetLoadsAndComputesNearly) {
-  REQUIRE_REFEREE();
-  const Model before = residual();
-  for (const std::string& target : target_names()) {
-    Model after = before.clone();
-    run(after, target);
-    const judge::Difference d = judge::difference(before, after);
-    EXPECT_EQ(d.error, "") << target;
-    EXPECT_GT(d.sqnr_db, 10) << target;
-    EXPECT_GT(d.max_abs, 0) << target;
-  }
-}
-
-TEST(StaticReferee, OnnxRuntimeFusesConvolutionsAndSums) {
-  REQUIRE_REFEREE();
-  for (const char* target : {"generic", "ort-cpu", "ort-cpu-avx2"}) {
-    Model model = residual();
-    run(model, target);
-    const judge::OpCounts ops = judge::optimized_ops(model);
-    EXPECT_EQ(ops.of("QLinearConv"), 3) << ops;
-    EXPECT_EQ(ops.of("QLinearAdd"), 1) << ops;
-    EXPECT_EQ(ops.of("Conv"), 0) << ops;
-    EXPECT_EQ(ops.of("Relu"), 0) << ops;
-  }
 }
 
 }  // namespace
