@@ -104,6 +104,11 @@ class Quantize : public Pass {
       *this, "activation-type", "auto",
       "for mode static: type of the codes of activations; auto: what the target computes fastest in",
       Choices{{"auto", "uint8", "int8", "int16", "uint16"}}};
+  Option<std::string> rest{
+      *this, "rest", "int8",
+      "for modes static and dynamic: weights of layers that stay in float: as codes of 8 "
+      "bits, decoded when the model is loaded, or as they are",
+      Choices{{"int8", "float"}}};
   Option<bool> dynamic_conv{*this, "dynamic-conv", false, "for mode dynamic: convolutions too (ConvInteger)"};
   Option<bool> dynamic_activations{*this, "dynamic-activations", false,
                                    "for mode dynamic: MatMul of two activations too (attention)"};

@@ -68,6 +68,9 @@ void check_form(const Quantize& q, const std::string& mode) {
     if (mode != "dynamic" && option->is_set())
       throw Error::usage("--{} goes with --mode dynamic, found --mode {}", option->name(), mode);
   }
+  if (mode == "weight-only" && q.rest.is_set())
+    throw Error::usage(
+        "--rest goes with modes static and dynamic: in mode weight-only no layer is any other");
   if (mode != "static") return;
   const Target target = target_for(q);
   if (*q.format == "qoperator" && bits(target.activation) > 8)

@@ -19,6 +19,7 @@
 #include "passes/quantize/ranges/calibrate.h"
 #include "passes/quantize/ranges/synthetic.h"
 #include "passes/quantize/records.h"
+#include "passes/quantize/rest.h"
 #include "passes/quantize/rounding/static_rounding.h"
 #include "passes/quantize/settings.h"
 #include "passes/quantize/weight_only.h"
@@ -253,6 +254,7 @@ std::vector<std::pair<std::string, std::string>> quantize_targets() {
 void Quantize::run(Model& model, PassContext& context) {
   const Model before = model.clone();
   rewrite(model, context);
+  if (context.result.unit == "nodes" && *rest != "float") quantize::store_rest(model, context);
   quantize::record_shares(before, context);
 }
 

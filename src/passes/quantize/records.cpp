@@ -170,9 +170,11 @@ void record_grids(const Model& before, const Model& after, const std::map<std::s
 }
 
 void record_shares(const Model& before, PassContext& context) {
-  std::set<std::string> done;
+  std::set<std::string> done, stored;
   for (const LayerRecord& layer : context.result.layers) {
     if (layer.action == kQuantized) done.insert(layer.node);
+    if (layer.action != "stored" && context.result.unit == "nodes") continue;  // these are recorded by name
+    for (const GridRecord& grid : layer.grids) stored.insert(grid.tensor);
   }
   if (done.empty()) return;
   const auto share = [&](const char* what, double part, double all) {
@@ -188,13 +190,9 @@ void record_shares(const Model& before, PassContext& context) {
     }
     share("integer_macs", part, all);
   }
-  // Weights alone are recorded by name; the others are those that the layers read.
-  std::set<std::string> stored;
-  for (const LayerRecord& layer : context.result.layers) {
-    for (const GridRecord& grid : layer.grids) stored.insert(grid.tensor);
-  }
   const auto reached = [&](const Weight& w) {
-    if (context.result.unit != "nodes") return stored.contains(w.value->name());
+    if (stored.contains(w.value->name())) return true;
+    if (context.result.unit != "nodes") return false;
     const bool recurrent = w.reader->is("LSTM") || w.reader->is("GRU") || w.reader->is("RNN");
     return done.contains(w.reader->label()) && (w.input == 1 || (recurrent && w.input == 2));
   };

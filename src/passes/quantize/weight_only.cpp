@@ -44,8 +44,7 @@ class WeightOnly {
     model.each_graph([&](Graph& graph) { graphs_.emplace(&graph, &graph); });
   }
 
-  void run() {
-    context_.result.unit = "weights";
+  WeightsStored run() {
     const auto weights = prune::find_prunable(model_, {.min_size = 0, .embeddings = true}, context_);
     const std::int64_t already = context_.result.skipped;
     std::vector<const PrunableWeight*> able;
@@ -66,7 +65,7 @@ class WeightOnly {
     if (layers_)
       context_.note(fmt::format("inputs were measured in {} passes over the data", layers_->passes()));
     context_.result.eligible = static_cast<std::int64_t>(weights.size()) + already;
-    if (context_.result.done == 0) throw Error::target("nothing can be quantized: {}", why_nothing());
+    if (jobs_.empty()) return {};
     context_.result.changed = true;
     raise_opset();  // before nodes come in that are written for the new one
     for (const Job& job : jobs_) {
@@ -74,6 +73,7 @@ class WeightOnly {
       store(*job.weight, job.grid);
     }
     finish();
+    return {context_.result.done, before_, after_, Loss{signal_, noise_}.snr_db()};
   }
 
  private:
@@ -241,18 +241,6 @@ class WeightOnly {
     graph.erase_initializer(source);
   }
 
-  std::string why_nothing() const {
-    for (const LayerRecord& layer : context_.result.layers) {
-      if (layer.action == "skipped")
-        return fmt::format("'{}': {}{}", layer.node, layer.detail,
-                           context_.result.layers.size() > 1
-                               ? fmt::format(" (and {} more)", context_.result.layers.size() - 1)
-                               : "");
-    }
-    return "the model has no Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU, RNN or Gather with a constant "
-           "weight";
-  }
-
   void raise_opset() {
     if (opset_ <= model_.opset()) return;
     context_.note(fmt::format("opset raised from {} to {} for the storage", model_.opset(), opset_));
@@ -266,9 +254,6 @@ class WeightOnly {
     note_closed(inputs_, context_);
     if (microsoft_ && model_.opset("com.microsoft") == 0)
       model_.opsets.push_back({.domain = "com.microsoft", .version = 1});
-    const Loss all{signal_, noise_};
-    context_.note(fmt::format("weights: {} -> {} bytes, SNR {:.1f} dB over all of them", before_, after_,
-                              all.snr_db()));
   }
 
   Model& model_;
@@ -287,11 +272,31 @@ class WeightOnly {
   std::uint64_t before_ = 0, after_ = 0;
 };
 
+std::string why_nothing(const std::vector<LayerRecord>& layers) {
+  for (const LayerRecord& layer : layers) {
+    if (layer.action == "skipped")
+      return fmt::format("'{}': {}{}", layer.node, layer.detail,
+                         layers.size() > 1 ? fmt::format(" (and {} more)", layers.size() - 1) : "");
+  }
+  return "the model has no Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU, RNN or Gather with a constant "
+         "weight";
+}
+
 }  // namespace
+
+WeightsStored store_weights(Model& model, const WeightOnlyOptions& options, PassContext& context,
+                            const WeightOnlyOptionsOf& options_of) {
+  return WeightOnly(model, options, options_of, context).run();
+}
 
 void quantize_weights(Model& model, const WeightOnlyOptions& options, PassContext& context,
                       const WeightOnlyOptionsOf& options_of) {
-  WeightOnly(model, options, options_of, context).run();
+  context.result.unit = "weights";
+  const WeightsStored all = store_weights(model, options, context, options_of);
+  if (all.weights == 0)
+    throw Error::target("nothing can be quantized: {}", why_nothing(context.result.layers));
+  context.note(fmt::format("weights: {} -> {} bytes, SNR {:.1f} dB over all of them", all.before, all.after,
+                           all.snr_db));
 }
 
 }  // namespace compressor::quantize

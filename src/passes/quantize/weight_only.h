@@ -25,8 +25,18 @@ struct WeightOnlyOptions {
 /// Options of the weight that a node reads, where they are other than the rest's.
 using WeightOnlyOptionsOf = std::function<std::optional<WeightOnlyOptions>(const Node&)>;
 
+/// How many weights were stored, their bytes, and how well.
+struct WeightsStored {
+  std::int64_t weights = 0;
+  std::uint64_t before = 0, after = 0;
+  double snr_db = 0;
+};
+
 /// Quantizes every weight of Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU, RNN and Gather that becomes
-/// smaller by it. Throws Error::target when there is none.
+/// smaller by it; there may be none.
+WeightsStored store_weights(Model& model, const WeightOnlyOptions& options, PassContext& context,
+                            const WeightOnlyOptionsOf& options_of = {});
+/// The same as a mode of its own, with a note on all of them. Throws Error::target when there is none.
 void quantize_weights(Model& model, const WeightOnlyOptions& options, PassContext& context,
                       const WeightOnlyOptionsOf& options_of = {});
 

@@ -80,6 +80,22 @@ TEST(BadInput, AChannelTooSmallForAScaleIsZero) {
   }
 }
 
+TEST(BadInput, ActivationsTooSmallForAScaleStayInFloat) {
+  Model model = network(nullptr);
+  Quantize pass;
+  pass.mode.set("static");
+  PassContext context;
+  context.batches = [](const auto& visit) {
+    PassContext::Inputs inputs;
+    inputs.emplace("x", filled({1, 4, 6, 6}, 1e-41F));
+    visit(inputs);
+  };
+  pass.run(model, context);
+  EXPECT_EQ(context.result.done, 1);
+  EXPECT_THAT(reasons(context.result),
+              HasSubstr("'x' holds numbers in [1e-41, 1e-41], for which no float32"));
+}
+
 TEST(BadInput, ABiasThatIsNoNumberKeepsItsLayer) {
   const Tensor bias = filled({16}, std::nanf(""));
   Model model = network(nullptr, &bias);

@@ -29,6 +29,11 @@ CodeRange code_range(int bits, bool is_signed, bool symmetric, bool reduced) {
   return r;
 }
 
+bool has_scale(float low, float high, const CodeRange& codes) {
+  const double widest = std::max(std::abs(static_cast<double>(low)), std::abs(static_cast<double>(high)));
+  return widest == 0 || usable(widest / (codes.high - codes.low));
+}
+
 Affine affine_of(float low, float high, const CodeRange& codes) {
   const double from = std::min(0.0, static_cast<double>(low));
   const double to = std::max(0.0, static_cast<double>(high));

@@ -25,8 +25,12 @@ struct Affine {
   bool operator==(const Affine&) const = default;
 };
 
+/// Has [low, high] a scale? Not where it is so narrow or so wide that the scale has no inverse in float32.
+/// What holds only 0 has any.
+bool has_scale(float low, float high, const CodeRange& codes);
+
 /// Takes [low, high], widened to hold 0 so that 0 is a code exactly, to the codes (Jacob 2018). A range that
-/// is only 0, or so narrow that its scale has no inverse in float32, gets scale 1.
+/// is only 0, or has no scale, gets 1.
 Affine affine_of(float low, float high, const CodeRange& codes);
 /// The same with the zero point in the middle of the codes (0 for signed ones): the larger of |low|, |high|
 /// decides.

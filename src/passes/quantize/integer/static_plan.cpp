@@ -30,7 +30,15 @@ class Planner {
         in_float_(options.in_float),
         measured_(options.measured),
         context_(context),
-        facts_(infer_facts(model)) {}
+        facts_(infer_facts(model)) {
+    if (!ranges) return;
+    for (const auto& [name, range] : *ranges) {
+      if (has_scale(range.low, range.high, activation_codes(target_))) continue;
+      in_float_.emplace(
+          name, fmt::format("'{}' holds numbers in [{:.3g}, {:.3g}], for which no float32 is a scale", name,
+                            range.low, range.high));
+    }
+  }
 
   Plan run() {
     // Nodes that hold bodies come before those inside, which may read what is made outside.
@@ -246,7 +254,7 @@ class Planner {
   const Model& model_;
   const Ranges* ranges_;
   const Target& target_;
-  const InFloat& in_float_;
+  InFloat in_float_;
   bool measured_;
   PassContext& context_;
   FactsMap facts_;
