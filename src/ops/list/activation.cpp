@@ -15,9 +15,9 @@ namespace {
 using Function = std::function<double(double)>;
 
 struct Named {
-  const char* type;
-  std::int64_t since;
-  Function (*make)(const Node&);
+  const char* type = nullptr;
+  std::int64_t since = 1;
+  Function (*make)(const Node&) = nullptr;
   /// Its derivative, where kernels do not know it.
   Function (*slope)(const Node&) = nullptr;
 };
@@ -110,9 +110,9 @@ const Named kActivations[] = {
 
 /// Of com.microsoft: what kernels know by another name.
 struct Renamed {
-  const char* type;
-  Function (*make)(const Node&);
-  Activation (*kernel)(const Node&);
+  const char* type = nullptr;
+  Function (*make)(const Node&) = nullptr;
+  Activation (*kernel)(const Node&) = nullptr;
 };
 
 constexpr float kQuickAlpha = 1.702F;
