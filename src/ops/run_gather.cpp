@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "compressor/kernels/in_parallel.h"
-#include "ops/movement.h"
+#include "ops/places.h"
 #include "ops/real.h"
 
 namespace compressor::ops {
@@ -105,6 +105,12 @@ void add_readers(const Table& t, const Ints& at, const float* dy, float* dx) {
   }
 }
 
+/// dx = the sum of what was read of every row.
+void add_rows(const Table& t, const Ints& at, const float* dy, float* dx) {
+  if (t.inner < 16) return add_pieces(t, at, dy, dx);
+  add_readers(t, at, dy, dx);
+}
+
 }  // namespace
 
 bool run_gather(RunContext& ctx) {
@@ -141,34 +147,30 @@ void gather_gradient(GradientContext& ctx) {
   const float* dy = ctx.grad(0);
   float* dx = ctx.grad_in(0);
   for (std::int64_t o = 0; o < t.outer; ++o) {
-    const float* from = dy + o * t.count * t.inner;
-    float* to = dx + o * t.n * t.inner;
-    if (t.inner < 16) {
-      add_pieces(t, at, from, to);
-    } else {
-      add_readers(t, at, from, to);
-    }
+    add_rows(t, at, dy + o * t.count * t.inner, dx + o * t.n * t.inner);
   }
 }
 
 void gather_elements_gradient(GradientContext& ctx) {
   if (!ctx.wants(0)) return;
   const Dims& x = ctx.in_shape(0);
-  const Dims& y = ctx.out_shape(0);
-  const auto axis = static_cast<std::size_t>(
-      axis_in(ctx.node(), ctx.node().int_or("axis", 0), static_cast<std::int64_t>(x.size())));
-  const Ints at = positions(ctx.node(), ctx.in(1), x[axis]);
+  const Ints places = named_elements(ctx.node(), x, ctx.in(1));
   const float* dy = ctx.grad(0);
   float* dx = ctx.grad_in(0);
   std::memset(dx, 0, num_elements(x) * sizeof(float));
-  Strides strides = row_major(x);
-  const std::int64_t along = strides[axis];
-  strides[axis] = 0;
-  walk<1>(y, {strides}, {0}, [&](const Run<1>& run) {
-    for (std::int64_t i = 0; i < run.count; ++i) {
-      dx[run.at[0] + i * run.step[0] + at[static_cast<std::size_t>(run.out + i)] * along] += dy[run.out + i];
-    }
-  });
+  for (const std::int64_t at : places) dx[at] += *dy++;
+}
+
+void gather_nd_gradient(GradientContext& ctx) {
+  const auto size = static_cast<std::int64_t>(num_elements(ctx.in_shape(0)));
+  if (!ctx.wants(0) || size == 0) return;
+  NamedSlices rows = named_slices(ctx.node(), ctx.in_shape(0), ctx.in(1), ctx.node().int_or("batch_dims", 0));
+  Table t;
+  t.n = size / rows.slice;
+  t.inner = rows.slice;
+  t.count = static_cast<std::int64_t>(rows.offsets.size());
+  for (std::int64_t& at : rows.offsets) at /= rows.slice;
+  add_rows(t, rows.offsets, ctx.grad(0), ctx.grad_in(0));
 }
 
 }  // namespace compressor::ops

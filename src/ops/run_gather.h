@@ -10,5 +10,6 @@ bool run_gather(RunContext& ctx);
 /// Adds what was read of every row; in an order that depends on the sizes alone.
 void gather_gradient(GradientContext& ctx);
 void gather_elements_gradient(GradientContext& ctx);
+void gather_nd_gradient(GradientContext& ctx);
 
 }  // namespace compressor::ops

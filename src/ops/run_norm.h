@@ -14,6 +14,8 @@ void layer_norm_gradient(GradientContext& ctx, std::int64_t axis, bool centred);
 
 /// x + skip + bias, then that; com.microsoft.
 bool run_skip_norm(RunContext& ctx, bool centred);
+/// Reads inputs 0 to 2 and the bias, the last one.
+void skip_norm_gradient(GradientContext& ctx, bool centred);
 
 /// InstanceNormalization and GroupNormalization; scale and bias one a channel or one a group.
 bool run_group_norm(RunContext& ctx, std::int64_t groups);

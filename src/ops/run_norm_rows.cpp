@@ -6,6 +6,8 @@
 
 #include "compressor/kernels/in_parallel.h"
 #include "compressor/kernels/normalize.h"
+#include "ops/binary_loops.h"
+#include "ops/run_elementwise.h"
 #include "ops/run_norm.h"
 
 namespace compressor::ops {
@@ -46,6 +48,29 @@ Dims reduced_from(const Dims& x, std::int64_t axis) {
   Dims reduced = x;
   std::fill(reduced.begin() + axis, reduced.end(), 1);
   return reduced;
+}
+
+const float* floats_of(const Tensor& t) {
+  return reinterpret_cast<const float*>(t.bytes.view().data());
+}
+
+/// The gradient of the sum that a skip norm normalises, from that of output 0; sets those of scale and shift.
+Tensor through_skip_norm(GradientContext& ctx, const Tensor& sum, bool centred) {
+  const auto axis = static_cast<std::int64_t>(sum.shape.size()) - 1;
+  const Rows rows = rows_of(sum.shape, axis, ctx.node().float_or("epsilon", 1e-12F), centred);
+  const Moments moments(rows.rows);
+  const auto* mean = moments.mean.as<float>();
+  const auto* inverse = moments.inverse.as<float>();
+  kernels::row_moments(rows, floats_of(sum), moments.mean.as<float>(), moments.inverse.as<float>());
+  const bool wants_shift = centred && ctx.wants(3);
+  if (ctx.wants(2) || wants_shift) {
+    kernels::row_parameter_gradient(rows, floats_of(sum), ctx.grad(0), mean, inverse,
+                                    ctx.wants(2) ? ctx.grad_in(2) : nullptr,
+                                    wants_shift ? ctx.grad_in(3) : nullptr);
+  }
+  const kernels::Buffer d(sum.bytes.size());
+  kernels::row_gradient(rows, floats_of(sum), ctx.grad(0), mean, inverse, ctx.in_floats(2), d.as<float>());
+  return as_tensor(d, sum.shape);
 }
 
 }  // namespace
@@ -137,6 +162,21 @@ bool run_skip_norm(RunContext& ctx, bool centred) {
   kernels::row_normalize(rows, s, moments.mean.as<float>(), moments.inverse.as<float>(), gamma, beta,
                          ctx.out_floats(0, shape));
   return true;
+}
+
+void skip_norm_gradient(GradientContext& ctx, bool centred) {
+  for (std::size_t i = 1; i < 3; ++i) {
+    if (ctx.has_grad(i)) ctx.fail("its statistics have no gradient");
+  }
+  if (num_elements(ctx.in_shape(0)) == 0) return;
+  const std::size_t bias = centred ? 4 : 3;
+  Tensor sum = binary(ctx.in(0), ctx.in(1), Arithmetic::kAdd);
+  if (ctx.has(bias)) sum = binary(sum, ctx.in(bias), Arithmetic::kAdd);
+  Tensor d = ctx.has_grad(0) ? through_skip_norm(ctx, sum, centred) : ctx.grad_tensor(3);
+  if (ctx.has_grad(0) && ctx.has_grad(3)) d = binary(d, ctx.grad_tensor(3), Arithmetic::kAdd);
+  for (const std::size_t i : {std::size_t{0}, std::size_t{1}, bias}) {
+    if (ctx.wants(i)) set_summed(ctx, i, d, Layout::kPlain);
+  }
 }
 
 }  // namespace compressor::ops

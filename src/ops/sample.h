@@ -1,7 +1,7 @@
-// sample: portable arithmetic of reading an image between its pixels.
+// sample: reading an image between its pixels, and the way back.
 #pragma once
 
-#include "compressor/ops/op.h"
+#include "compressor/ops/run.h"
 
 namespace compressor::ops {
 
@@ -9,5 +9,10 @@ namespace compressor::ops {
 void compute_grid_sample(ComputeContext& ctx);
 /// theta [N, n, n + 1], size [N, C, s..] -> grid [N, s.., n].
 void compute_affine_grid(ComputeContext& ctx);
+
+/// Of both inputs, which it reads; a place at a kink has the slope of one of its sides.
+void grid_sample_gradient(GradientContext& ctx);
+/// Of theta; reads the size.
+void affine_grid_gradient(GradientContext& ctx);
 
 }  // namespace compressor::ops

@@ -101,15 +101,18 @@ TEST_P(ActivationGradient, MatchesDifferencesBehindConvolutions) {
   expect_gradients(net.done(), {.low = -4, .high = 4, .away_from_kinks = 0.3});
 }
 
-INSTANTIATE_TEST_SUITE_P(All, ActivationGradient,
-                         testing::Values(FunctionCase{"Relu"}, FunctionCase{"Sigmoid"}, FunctionCase{"Tanh"},
-                                         FunctionCase{"LeakyRelu", {attr("alpha", 0.1F)}},
-                                         FunctionCase{"Elu", {attr("alpha", 1.3F)}},
-                                         FunctionCase{"HardSigmoid"}, FunctionCase{"HardSwish"},
-                                         FunctionCase{"Softplus"}, FunctionCase{"Mish", {}, 18},
-                                         FunctionCase{"Gelu", {}, 20},
-                                         FunctionCase{"Gelu", {attr("approximate", "tanh")}, 20},
-                                         FunctionCase{"Swish", {attr("alpha", 1.5F)}, 24}));
+INSTANTIATE_TEST_SUITE_P(
+    All, ActivationGradient,
+    testing::Values(FunctionCase{"Relu"}, FunctionCase{"Sigmoid"}, FunctionCase{"Tanh"},
+                    FunctionCase{"LeakyRelu", {attr("alpha", 0.1F)}},
+                    FunctionCase{"Elu", {attr("alpha", 1.3F)}}, FunctionCase{"HardSigmoid"},
+                    FunctionCase{"HardSwish"}, FunctionCase{"Softplus"}, FunctionCase{"Mish", {}, 18},
+                    FunctionCase{"Gelu", {}, 20}, FunctionCase{"Gelu", {attr("approximate", "tanh")}, 20},
+                    FunctionCase{"Swish", {attr("alpha", 1.5F)}, 24}, FunctionCase{"Selu"},
+                    FunctionCase{"Selu", {attr("alpha", 0.7F), attr("gamma", 1.4F)}},
+                    FunctionCase{"Celu", {attr("alpha", 0.6F)}},
+                    FunctionCase{"ThresholdedRelu", {attr("alpha", 0.4F)}},
+                    FunctionCase{"Shrink", {attr("bias", 0.2F), attr("lambd", 0.3F)}}));
 
 TEST(ClipGradient, IsZeroOutside) {
   Net net;

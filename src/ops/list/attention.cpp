@@ -179,7 +179,9 @@ void register_attention(OpTable& table) {
              .cost = cost,
              .compute = compute_attention,
              .channels = channels,
-             .shrink = shrink});
+             .shrink = shrink,
+             .gradient = attention_gradient,
+             .keep = {.inputs = kAll}});
 }
 
 }  // namespace compressor::ops

@@ -1,6 +1,9 @@
 // CumSum: running sums along an axis.
-#include "compressor/ops/channels.h"
+#include <algorithm>
+
+#include "compressor/ops/run.h"
 #include "ops/expect.h"
+#include "ops/movement.h"
 
 namespace compressor::ops {
 namespace {
@@ -20,16 +23,28 @@ void channels(ChannelContext& ctx) {
   ctx.pass_all(0, 0);
 }
 
+/// [outer, n, inner], summed along n.
+struct Sums {
+  std::int64_t n = 0, inner = 1;
+  bool exclusive = false, reverse = false;
+};
+
+Sums sums_of(const Node& node, const Dims& x, const Tensor& axis) {
+  const auto at = x.begin() + axis_in(node, to_ints(axis).at(0), static_cast<std::int64_t>(x.size()));
+  return {*at, static_cast<std::int64_t>(num_elements({at + 1, x.end()})), node.int_or("exclusive", 0) != 0,
+          node.int_or("reverse", 0) != 0};
+}
+
 template <class T>
-void accumulate(std::vector<T>& x, std::uint64_t n, std::uint64_t inner, bool exclusive, bool reverse) {
-  const std::uint64_t outer = x.empty() ? 0 : x.size() / (n * inner);
-  for (std::uint64_t o = 0; o < outer; ++o) {
-    for (std::uint64_t i = 0; i < inner; ++i) {
+void accumulate(std::vector<T>& x, const Sums& s) {
+  const auto size = static_cast<std::int64_t>(x.size());
+  for (std::int64_t o = 0; o < size; o += s.n * s.inner) {
+    for (std::int64_t i = 0; i < s.inner; ++i) {
       T sum = 0;
-      for (std::uint64_t j = 0; j < n; ++j) {
-        T& at = x[(o * n + (reverse ? n - 1 - j : j)) * inner + i];
+      for (std::int64_t j = 0; j < s.n; ++j) {
+        T& at = x[static_cast<std::size_t>(o + (s.reverse ? s.n - 1 - j : j) * s.inner + i)];
         const T own = at;
-        at = exclusive ? sum : static_cast<T>(sum + own);
+        at = s.exclusive ? sum : static_cast<T>(sum + own);
         sum = static_cast<T>(sum + own);
       }
     }
@@ -38,31 +53,37 @@ void accumulate(std::vector<T>& x, std::uint64_t n, std::uint64_t inner, bool ex
 
 void compute(ComputeContext& ctx) {
   const Tensor& input = ctx.in(0);
-  std::int64_t axis = to_ints(ctx.in(1)).at(0);
-  if (axis < -input.rank() || axis >= input.rank())
-    ctx.fail("axis {} is outside a tensor of rank {}", axis, input.rank());
-  if (axis < 0) axis += input.rank();
-  const auto n = static_cast<std::uint64_t>(input.shape[static_cast<std::size_t>(axis)]);
-  std::uint64_t inner = 1;
-  for (auto i = static_cast<std::size_t>(axis) + 1; i < input.shape.size(); ++i) {
-    inner *= static_cast<std::uint64_t>(input.shape[i]);
-  }
-  const bool exclusive = ctx.node().int_or("exclusive", 0) != 0;
-  const bool reverse = ctx.node().int_or("reverse", 0) != 0;
+  const Sums s = sums_of(ctx.node(), input.shape, ctx.in(1));
   if (input.dtype == DType::kInt64) {
     std::vector<std::int64_t> x = to_ints(input);
-    accumulate(x, n, inner, exclusive, reverse);
+    accumulate(x, s);
     return ctx.set(0, Tensor::of(input.shape, std::span<const std::int64_t>(x)));
   }
   std::vector<double> x = to_doubles(input);
-  accumulate(x, n, inner, exclusive, reverse);
+  accumulate(x, s);
   ctx.set(0, Tensor::of(input.dtype, input.shape, x));
+}
+
+/// Every number is in the sums behind it: the same sums from the other end.
+void gradient(GradientContext& ctx) {
+  if (!ctx.wants(0)) return;
+  Sums s = sums_of(ctx.node(), ctx.in_shape(0), ctx.in(1));
+  s.reverse = !s.reverse;
+  std::vector<double> d = to_doubles(ctx.grad_tensor(0));
+  accumulate(d, s);
+  std::transform(d.begin(), d.end(), ctx.grad_in(0), [](double v) { return static_cast<float>(v); });
 }
 
 }  // namespace
 
 void register_cum_sum(OpTable& table) {
-  table.add({.type = "CumSum", .infer = infer, .cost = cost, .compute = compute, .channels = channels});
+  table.add({.type = "CumSum",
+             .infer = infer,
+             .cost = cost,
+             .compute = compute,
+             .channels = channels,
+             .gradient = gradient,
+             .keep = {.inputs = 2}});
 }
 
 }  // namespace compressor::ops

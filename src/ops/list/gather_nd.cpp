@@ -1,5 +1,6 @@
 // gather_nd: GatherND, slices by tuples of indices, batch by batch.
-#include "ops/movement.h"
+#include "ops/places.h"
+#include "ops/run_gather.h"
 
 namespace compressor::ops {
 namespace {
@@ -8,36 +9,17 @@ void compute(ComputeContext& ctx) {
   const Tensor& x = ctx.in(0);
   const Tensor& indices = ctx.in(1);
   const std::int64_t batch = ctx.node().int_or("batch_dims", 0);
-  if (indices.rank() == 0 || batch < 0 || batch >= indices.rank() || batch > x.rank()) {
-    ctx.fail("indices of shape {} with batch_dims {}", to_string(indices.shape), batch);
-  }
+  const NamedSlices places = named_slices(ctx.node(), x.shape, indices, batch);
   const std::int64_t depth = indices.shape.back();
-  if (depth < 1 || batch + depth > x.rank())
-    ctx.fail("indices of depth {} into {}", depth, to_string(x.shape));
-  const auto behind = x.shape.begin() + batch + depth;
-  const auto slice = static_cast<std::int64_t>(num_elements({behind, x.shape.end()}));
-  const auto batches = static_cast<std::int64_t>(num_elements({x.shape.begin(), x.shape.begin() + batch}));
+  if (depth < 1) ctx.fail("indices of depth {} into {}", depth, to_string(x.shape));
   Dims shape(indices.shape.begin(), indices.shape.end() - 1);
-  shape.insert(shape.end(), behind, x.shape.end());
-  const Strides strides = row_major(x.shape);
-  const Ints flat = to_ints(indices);
-  const auto tuples = static_cast<std::int64_t>(flat.size()) / depth;
-  const std::int64_t per_batch = batches > 0 ? tuples / batches : 0;
-  const std::int64_t batch_stride = batches > 0 ? static_cast<std::int64_t>(x.size()) / batches : 0;
+  shape.insert(shape.end(), x.shape.begin() + batch + depth, x.shape.end());
   const Cells from(x);
   CellsOut out(x.dtype, shape);
-  for (std::int64_t t = 0; t < tuples; ++t) {
-    std::int64_t at = t / per_batch * batch_stride;
-    for (std::int64_t k = 0; k < depth; ++k) {
-      const auto axis = static_cast<std::size_t>(batch + k);
-      std::int64_t i = flat[static_cast<std::size_t>(t * depth + k)];
-      if (i < -x.shape[axis] || i >= x.shape[axis]) {
-        ctx.fail("index {} is outside axis {} of length {}", i, axis, x.shape[axis]);
-      }
-      if (i < 0) i += x.shape[axis];
-      at += i * strides[axis];
-    }
-    out.copy(t * slice, from, at, slice);
+  std::int64_t to = 0;
+  for (const std::int64_t at : places.offsets) {
+    out.copy(to, from, at, places.slice);
+    to += places.slice;
   }
   ctx.set(0, out.finish());
 }
@@ -75,7 +57,13 @@ void channels(ChannelContext& ctx) {
 }  // namespace
 
 void register_gather_nd(OpTable& table) {
-  table.add({.type = "GatherND", .since = 11, .infer = infer, .compute = compute, .channels = channels});
+  table.add({.type = "GatherND",
+             .since = 11,
+             .infer = infer,
+             .compute = compute,
+             .channels = channels,
+             .gradient = gather_nd_gradient,
+             .keep = {.inputs = 2}});
 }
 
 }  // namespace compressor::ops

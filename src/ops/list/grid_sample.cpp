@@ -64,8 +64,14 @@ void register_grid_sample(OpTable& table) {
              .infer = infer_sample,
              .cost = cost_sample,
              .compute = compute_grid_sample,
-             .channels = channels_sample});
-  table.add({.type = "AffineGrid", .infer = infer_grid, .compute = compute_affine_grid});
+             .channels = channels_sample,
+             .gradient = grid_sample_gradient,
+             .keep = {.inputs = 3}});
+  table.add({.type = "AffineGrid",
+             .infer = infer_grid,
+             .compute = compute_affine_grid,
+             .gradient = affine_grid_gradient,
+             .keep = {.inputs = 2}});
 }
 
 }  // namespace compressor::ops

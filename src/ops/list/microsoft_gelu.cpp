@@ -3,8 +3,10 @@
 #include <numbers>
 
 #include "compressor/ops/channels.h"
+#include "ops/binary_loops.h"
 #include "ops/elementwise.h"
 #include "ops/expect.h"
+#include "ops/run_elementwise.h"
 
 namespace compressor::ops {
 namespace {
@@ -50,6 +52,23 @@ void compute(ComputeContext& ctx) {
   sum(float{});
 }
 
+/// Through the sum to both of its terms.
+void gradient(GradientContext& ctx) {
+  const Tensor& x = ctx.in(0);
+  const Tensor sum = ctx.has(1) ? binary(x, ctx.in(1), Arithmetic::kAdd) : x;
+  const bool fast = ctx.node().op() == "FastGelu";
+  const kernels::Buffer buffer(sum.bytes.size());
+  const BytesView view = sum.bytes.view();
+  kernels::activate_backward({fast ? Activation::Kind::kGeluTanh : Activation::Kind::kGelu},
+                             reinterpret_cast<const float*>(view.data()), ctx.grad(0), buffer.as<float>(),
+                             static_cast<std::int64_t>(sum.size()));
+  Tensor d = sum;
+  d.bytes = buffer.bytes();
+  for (const std::size_t i : {0, 1}) {
+    if (ctx.wants(i)) set_summed(ctx, i, d, Layout::kPlain);
+  }
+}
+
 }  // namespace
 
 void register_microsoft_gelu(OpTable& table) {
@@ -59,7 +78,9 @@ void register_microsoft_gelu(OpTable& table) {
                .infer = infer,
                .cost = cost,
                .compute = compute,
-               .channels = channels});
+               .channels = channels,
+               .gradient = gradient,
+               .keep = {.inputs = 3}});
   }
 }
 

@@ -112,16 +112,16 @@ void compute(ComputeContext& ctx) {
 }  // namespace
 
 void register_microsoft_skip_normalization(OpTable& table) {
-  for (const char* type : {"SkipLayerNormalization", "SkipSimplifiedLayerNormalization"}) {
-    table.add({.type = type,
+  for (const bool centred : {true, false}) {
+    table.add({.type = centred ? "SkipLayerNormalization" : "SkipSimplifiedLayerNormalization",
                .domain = "com.microsoft",
                .infer = infer,
                .cost = cost,
                .compute = compute,
                .channels = channels,
-               .run = [](RunContext& ctx) {
-                 return run_skip_norm(ctx, ctx.node().op() == "SkipLayerNormalization");
-               }});
+               .run = [centred](RunContext& ctx) { return run_skip_norm(ctx, centred); },
+               .gradient = [centred](GradientContext& ctx) { skip_norm_gradient(ctx, centred); },
+               .keep = {.inputs = centred ? 0b10111U : 0b1111U}});
   }
 }
 

@@ -2,8 +2,10 @@
 //
 // x [N, H, T, D] or [N, T, H D]. A head goes whole: the numbers in it are paired with columns of the angles.
 #include <algorithm>
+#include <cstring>
 
 #include "compressor/ops/channels.h"
+#include "compressor/ops/run.h"
 #include "ops/expect.h"
 #include "ops/real.h"
 
@@ -59,7 +61,8 @@ struct Turn {
 };
 
 /// com.microsoft has the positions before the angles, and a single number is where the first token stands.
-std::vector<std::int64_t> rows_of(const ComputeContext& ctx, std::size_t positions, const Turn& turn) {
+template <class Context>
+std::vector<std::int64_t> rows_of(Context& ctx, std::size_t positions, const Turn& turn) {
   if (!ctx.has(positions)) return {};
   std::vector<std::int64_t> rows = to_ints(ctx.in(positions));
   const auto wanted = static_cast<std::size_t>(turn.batch * turn.length);
@@ -74,7 +77,8 @@ std::vector<std::int64_t> rows_of(const ComputeContext& ctx, std::size_t positio
   return rows;
 }
 
-Turn turn_of(const ComputeContext& ctx, std::size_t positions, const Tensor& cosines) {
+template <class Context>
+Turn turn_of(Context& ctx, std::size_t positions, const Tensor& cosines) {
   const Dims& x = ctx.in(0).shape;
   if (cosines.rank() < 2) ctx.fail("angles have rank {}, expected 2 or 3", cosines.rank());
   Turn turn;
@@ -106,16 +110,40 @@ Turn turn_of(const ComputeContext& ctx, std::size_t positions, const Tensor& cos
   return turn;
 }
 
+/// Where the inputs stand; com.microsoft has another order.
+struct Order {
+  std::size_t positions = 3, cosines = 1, sines = 2;
+};
+
+Order order_of(const Node& node) {
+  return node.domain() == "com.microsoft" ? Order{1, 2, 3} : Order();
+}
+
+/// Calls fn(a, b, k) for the places of all pairs of numbers and that of their angle.
+template <class Fn>
+void each_pair(const Turn& turn, Fn&& fn) {
+  const std::int64_t half = turn.turned / 2;
+  const std::int64_t step = turn.interleaved ? 2 : 1;
+  const std::int64_t apart = turn.interleaved ? 1 : half;
+  for (std::int64_t i = 0; i < turn.batch * turn.length; ++i) {
+    const std::int64_t row = (turn.rows.empty() ? i : turn.rows[static_cast<std::size_t>(i)]) * half;
+    for (std::int64_t h = 0; h < turn.heads; ++h) {
+      const std::int64_t at = turn.at(i / turn.length, h, i % turn.length);
+      for (std::int64_t k = 0; k < half; ++k) fn(at + k * step, at + k * step + apart, row + k);
+    }
+  }
+}
+
 // (a, b) -> (a cos - b sin, a sin + b cos) where a and b are neighbours, or half a head apart
 void compute(ComputeContext& ctx) {
-  const bool microsoft = ctx.node().domain() == "com.microsoft";
-  const Tensor& cosines = ctx.in(microsoft ? 2 : 1);
-  const Tensor& sines = ctx.in(microsoft ? 3 : 2);
+  const Order order = order_of(ctx.node());
+  const Tensor& cosines = ctx.in(order.cosines);
+  const Tensor& sines = ctx.in(order.sines);
   if (sines.shape != cosines.shape) {
     ctx.fail("sines are {}, cosines {}", to_string(sines.shape), to_string(cosines.shape));
   }
   if (ctx.node().int_or("is_packed_batching", 0) != 0) ctx.fail("packed batches are not computed here");
-  const Turn turn = turn_of(ctx, microsoft ? 1 : 3, cosines);
+  const Turn turn = turn_of(ctx, order.positions, cosines);
   const std::int64_t half = turn.turned / 2;
   const std::int64_t rows = half > 0 ? static_cast<std::int64_t>(cosines.size()) / half : 0;
   const auto outside = [rows](std::int64_t row) { return row < 0 || row >= rows; };
@@ -130,22 +158,44 @@ void compute(ComputeContext& ctx) {
     const Elements<T> sine(sines);
     Result<T> y(ctx.in(0).dtype, ctx.in(0).shape);
     std::copy_n(x.data(), y.size(), y.data());
-    const std::int64_t step = turn.interleaved ? 2 : 1;
-    const std::int64_t apart = turn.interleaved ? 1 : half;
-    for (std::int64_t i = 0; i < turn.batch * turn.length; ++i) {
-      const std::int64_t row = (turn.rows.empty() ? i : turn.rows[static_cast<std::size_t>(i)]) * half;
-      for (std::int64_t h = 0; h < turn.heads; ++h) {
-        const std::int64_t at = turn.at(i / turn.length, h, i % turn.length);
-        for (std::int64_t k = 0; k < half; ++k) {
-          const T a = x[at + k * step];
-          const T b = x[at + k * step + apart];
-          y[at + k * step] = a * cosine[row + k] - b * sine[row + k];
-          y[at + k * step + apart] = a * sine[row + k] + b * cosine[row + k];
-        }
-      }
-    }
+    each_pair(turn, [&](std::int64_t a, std::int64_t b, std::int64_t k) {
+      y[a] = x[a] * cosine[k] - x[b] * sine[k];
+      y[b] = x[a] * sine[k] + x[b] * cosine[k];
+    });
     ctx.set(0, y.finish());
   });
+}
+
+/// Back by the same angles.
+void turn_back(GradientContext& ctx, const Turn& turn, const Order& order) {
+  const float* cosines = ctx.in_floats(order.cosines);
+  const float* sines = ctx.in_floats(order.sines);
+  const float* dy = ctx.grad(0);
+  float* dx = ctx.grad_in(0);
+  std::copy_n(dy, num_elements(ctx.in_shape(0)), dx);
+  each_pair(turn, [&](std::int64_t a, std::int64_t b, std::int64_t k) {
+    dx[a] = dy[a] * cosines[k] + dy[b] * sines[k];
+    dx[b] = dy[b] * cosines[k] - dy[a] * sines[k];
+  });
+}
+
+/// d cos = sum of da a + db b, d sin = sum of db a - da b
+void angle_gradient(GradientContext& ctx, const Turn& turn, std::size_t i, bool of_sine) {
+  const float* x = ctx.in_floats(0);
+  const float* dy = ctx.grad(0);
+  float* d = ctx.grad_in(i);
+  std::memset(d, 0, num_elements(ctx.in_shape(i)) * sizeof(float));
+  each_pair(turn, [&](std::int64_t a, std::int64_t b, std::int64_t k) {
+    d[k] += of_sine ? dy[b] * x[a] - dy[a] * x[b] : dy[a] * x[a] + dy[b] * x[b];
+  });
+}
+
+void gradient(GradientContext& ctx) {
+  const Order order = order_of(ctx.node());
+  const Turn turn = turn_of(ctx, order.positions, ctx.in(order.cosines));
+  if (ctx.wants(0)) turn_back(ctx, turn, order);
+  if (ctx.wants(order.cosines)) angle_gradient(ctx, turn, order.cosines, false);
+  if (ctx.wants(order.sines)) angle_gradient(ctx, turn, order.sines, true);
 }
 
 }  // namespace
@@ -158,7 +208,9 @@ void register_rotary_embedding(OpTable& table) {
                .cost = cost,
                .compute = compute,
                .channels = channels,
-               .shrink = shrink});
+               .shrink = shrink,
+               .gradient = gradient,
+               .keep = {.inputs = kAll}});
   }
 }
 

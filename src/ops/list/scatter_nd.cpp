@@ -2,31 +2,12 @@
 #include <algorithm>
 #include <cstring>
 
-#include "ops/movement.h"
+#include "ops/places.h"
 #include "ops/run_movement.h"
+#include "ops/run_scatter.h"
 
 namespace compressor::ops {
 namespace {
-
-/// Offset of the slice that each index tuple names, in elements.
-template <class Context>
-Ints offsets_of(const Context& ctx, const Dims& shape, const Tensor& indices) {
-  if (indices.rank() == 0) ctx.fail("indices are a scalar");
-  const std::int64_t depth = indices.shape.back();
-  if (depth > static_cast<std::int64_t>(shape.size())) {
-    ctx.fail("indices of depth {} into a tensor of rank {}", depth, shape.size());
-  }
-  const Strides strides = row_major(shape);
-  const Ints flat = to_ints(indices);
-  Ints offsets(depth > 0 ? flat.size() / static_cast<std::size_t>(depth) : 0, 0);
-  for (std::size_t i = 0; i < flat.size(); ++i) {
-    const auto k = static_cast<std::size_t>(static_cast<std::int64_t>(i) % depth);
-    const std::int64_t at = flat[i] < 0 ? flat[i] + shape[k] : flat[i];
-    if (at < 0 || at >= shape[k]) ctx.fail("index {} is outside axis {} of length {}", flat[i], k, shape[k]);
-    offsets[i / static_cast<std::size_t>(depth)] += at * strides[k];
-  }
-  return offsets;
-}
 
 template <class T>
 T combined(const std::string& how, T a, T b) {
@@ -38,11 +19,10 @@ T combined(const std::string& how, T a, T b) {
 void compute(ComputeContext& ctx) {
   const Tensor& x = ctx.in(0);
   const Tensor& updates = ctx.in(2);
-  const Ints offsets = offsets_of(ctx, x.shape, ctx.in(1));
-  const auto depth = static_cast<std::ptrdiff_t>(ctx.in(1).shape.back());
-  const auto slice = static_cast<std::int64_t>(num_elements({x.shape.begin() + depth, x.shape.end()}));
-  if (updates.size() != offsets.size() * static_cast<std::uint64_t>(slice)) {
-    ctx.fail("{} updates, expected {} slices of {}", updates.size(), offsets.size(), slice);
+  const NamedSlices places = named_slices(ctx.node(), x.shape, ctx.in(1));
+  const std::int64_t slice = places.slice;
+  if (updates.size() != places.offsets.size() * static_cast<std::uint64_t>(slice)) {
+    ctx.fail("{} updates, expected {} slices of {}", updates.size(), places.offsets.size(), slice);
   }
   const std::string how = ctx.node().string_or("reduction", "none");
   if (how == "none") {
@@ -50,8 +30,10 @@ void compute(ComputeContext& ctx) {
     const Cells base(x);
     const Cells news(updates);
     out.copy(0, base, 0, out.size());
-    for (std::size_t i = 0; i < offsets.size(); ++i) {
-      out.copy(offsets[i], news, static_cast<std::int64_t>(i) * slice, slice);
+    std::int64_t from = 0;
+    for (const std::int64_t at : places.offsets) {
+      out.copy(at, news, from, slice);
+      from += slice;
     }
     return ctx.set(0, out.finish());
   }
@@ -60,11 +42,9 @@ void compute(ComputeContext& ctx) {
     const Elements<T> news(updates);
     Result<T> out(x.dtype, x.shape);
     std::copy(base.span().begin(), base.span().end(), out.data());
-    for (std::size_t i = 0; i < offsets.size(); ++i) {
-      for (std::int64_t k = 0; k < slice; ++k) {
-        T& to = out[offsets[i] + k];
-        to = combined(how, to, news[static_cast<std::int64_t>(i) * slice + k]);
-      }
+    std::int64_t from = 0;
+    for (const std::int64_t at : places.offsets) {
+      for (std::int64_t k = at; k < at + slice; ++k) out[k] = combined(how, out[k], news[from++]);
     }
     ctx.set(0, out.finish());
   });
@@ -94,7 +74,7 @@ std::vector<Piece> pieces_of(const Ints& offsets, std::size_t element, std::size
 
 /// Slices replaced in place where nobody else reads the tensor.
 bool run(RunContext& ctx) {
-  if (ctx.portable() || ctx.training() || !can_move(ctx, 0) || !can_move(ctx, 2)) return false;
+  if (ctx.portable() || !can_move(ctx, 0) || !can_move(ctx, 2)) return false;
   if (ctx.node().string_or("reduction", "none") != "none" || ctx.dtype(0) != ctx.dtype(2)) return false;
   const Dims shape = ctx.shape(0);
   const Dims& at = ctx.shape(1);
@@ -105,7 +85,7 @@ bool run(RunContext& ctx) {
   if (at.back() == 0 || ctx.value(2).tensor.bytes.size() != count * slice) return false;
   auto& state = ctx.state().get<State>();
   if (state.shape != shape || !ctx.is_constant(1)) {
-    state = {shape, pieces_of(offsets_of(ctx, shape, ctx.in(1)), element, slice)};
+    state = {shape, pieces_of(named_slices(ctx.node(), shape, ctx.in(1)).offsets, element, slice)};
   }
   const auto* news = ctx.in(2).bytes.view().data();
   const auto* base = ctx.in(0).bytes.view().data();
@@ -157,7 +137,9 @@ void register_scatter_nd(OpTable& table) {
              .infer = infer,
              .compute = compute,
              .channels = channels,
-             .run = run});
+             .run = run,
+             .gradient = scatter_nd_gradient,
+             .keep = {.inputs = 2}});
 }
 
 }  // namespace compressor::ops

@@ -1,9 +1,12 @@
 // TopK: the K largest or smallest numbers along an axis, and where they were.
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 
 #include "compressor/ops/channels.h"
+#include "compressor/ops/run.h"
 #include "ops/expect.h"
+#include "ops/movement.h"
 
 namespace compressor::ops {
 namespace {
@@ -82,10 +85,38 @@ void compute(ComputeContext& ctx) {
   ctx.set(1, Tensor::of(shape, std::span<const std::int64_t>(places)));
 }
 
+/// The numbers that were taken get what their copies get.
+void gradient(GradientContext& ctx) {
+  if (!ctx.wants(0) || !ctx.has_grad(0)) return;
+  const Dims& x = ctx.in_shape(0);
+  const Dims& y = ctx.out_shape(0);
+  if (ctx.node().outputs().size() < 2) ctx.fail("the gradient needs output 1, the places");
+  const Ints places = to_ints(ctx.out(1));
+  const auto axis = static_cast<std::size_t>(
+      axis_in(ctx.node(), ctx.node().int_or("axis", -1), static_cast<std::int64_t>(x.size())));
+  const float* dy = ctx.grad(0);
+  float* dx = ctx.grad_in(0);
+  std::memset(dx, 0, num_elements(x) * sizeof(float));
+  Strides strides = row_major(x);
+  const std::int64_t along = strides[axis];
+  strides[axis] = 0;
+  walk<1>(y, {strides}, {0}, [&](const Run<1>& run) {
+    for (std::int64_t i = 0; i < run.count; ++i) {
+      const std::int64_t from = places[static_cast<std::size_t>(run.out + i)] * along;
+      dx[run.at[0] + i * run.step[0] + from] = dy[run.out + i];
+    }
+  });
+}
+
 }  // namespace
 
 void register_top_k(OpTable& table) {
-  table.add({.type = "TopK", .infer = infer, .compute = compute, .channels = channels});
+  table.add({.type = "TopK",
+             .infer = infer,
+             .compute = compute,
+             .channels = channels,
+             .gradient = gradient,
+             .keep = {.outputs = 2}});
 }
 
 }  // namespace compressor::ops

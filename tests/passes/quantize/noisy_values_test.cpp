@@ -177,7 +177,8 @@ TEST(NoisyValues, OutputsWithoutAGradientDoNotHideTheOthers) {
   n.output(y);
   const V state = n.weight({4, 512});
   const V row = n.constant(Tensor::of({1, 1}, std::span<const std::int64_t>(std::vector<std::int64_t>{2})));
-  n.output(n.op("ScatterND", {state, row, n.op("Reshape", {y, n.ints({1, 512})})}));
+  n.output(n.op("ScatterND", {state, row, n.op("Reshape", {y, n.ints({1, 512})})},
+                {build::attr("reduction", "mul")}));
   const Model model = n.done();
   std::map<const Value*, Affine> grids;
   for (const Node& node : model.graph->nodes()) {
