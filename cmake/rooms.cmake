@@ -19,10 +19,11 @@ set(COMPRESSOR_MAY_USE_passes analysis rewrite pass codec)
 set(COMPRESSOR_MAY_USE_pipeline pass passes)
 set(COMPRESSOR_MAY_USE_report pipeline analysis)
 
-# compressor_room(NAME [LIBS lib...]): the library compressor_NAME from every .cpp below this folder.
+# compressor_room(NAME [OWN_OPTIONS] [LIBS lib...]): the library compressor_NAME from every .cpp below this folder; with
+# compiler options of its own it cannot share precompiled headers.
 # The folder's files are its registry: adding a file adds its contents to the room.
 function(compressor_room name)
-  cmake_parse_arguments(ARG "" "" "LIBS;SOURCES" ${ARGN})
+  cmake_parse_arguments(ARG "OWN_OPTIONS" "" "LIBS;SOURCES" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   if(NOT sources AND NOT ARG_SOURCES)  # a room of headers only
     add_library(compressor_${name} INTERFACE)
@@ -41,6 +42,9 @@ function(compressor_room name)
     target_link_libraries(compressor_${name} PUBLIC compressor_${room})
   endforeach()
   target_link_libraries(compressor_${name} PUBLIC ${ARG_LIBS})
+  if(NOT ARG_OWN_OPTIONS)
+    compressor_precompiled(compressor_${name} rooms)
+  endif()
 endfunction()
 
 # compressor_tests(ROOM [LIBS lib...]): the test program test_ROOM from every .cpp below this folder. ctest knows its tests
@@ -60,7 +64,7 @@ function(compressor_tests name)
   endif()
   target_link_libraries(test_${name} PRIVATE compressor_test_flags ${ARG_LIBS} OpenMP::OpenMP_CXX fmt::fmt GTest::gmock
     GTest::gtest_main)
-  compressor_precompiled(test_${name})
+  compressor_precompiled(test_${name} tests)
   compressor_discover(${name} ${name} "-*Long*:*Referee*" 300)
   compressor_discover(${name} referee "*Referee*-*Long*" 600)
   compressor_discover(${name} long "*Long*" 1200)

@@ -89,6 +89,23 @@ TEST(Quantize, TakesTheWeightsOfEveryOperator) {
     EXPECT_THAT(layer.detail, HasSubstr(layer.action == "skipped" ? "too small" : "SNR 4"));
 }
 
+TEST(Quantize, DepthwiseTransposedConvolutionsHaveAScaleForEveryChannel) {
+  for (const auto& [storage, bits] : {std::pair("portable", "8"), {"qdq", "8"}, {"portable", "4"}}) {
+    Net n;
+    const V w = n.weight({64, 1, 4, 4});
+    n.output(n.op("ConvTranspose", {n.input("x", {1, 64, 5, 5}), w}, {attr("group", std::int64_t{64})}));
+    Model model = n.done();
+    Quantize quantize;
+    quantize.storage.parse(storage);
+    quantize.bits.parse(bits);
+    PassContext context;
+    quantize.run(model, context);
+    const auto grid = codec::lift(*model.graph->nodes().back().input(1));
+    ASSERT_TRUE(grid) << storage;
+    EXPECT_EQ(grid->scale.size(), 64U) << storage << " " << bits;
+  }
+}
+
 TEST(QuantizeReferee, EverySettingLoadsAndComputesWithTheDecodedWeights) {
   REQUIRE_REFEREE();
   struct Setting {

@@ -32,6 +32,15 @@ bool is_convolution(const Node& node) {
   return node.is("Conv") || node.is("ConvTranspose");
 }
 
+/// Do values of one output lie side by side, as rows? So too where every group of a transposed convolution
+/// has one input, whose outputs are rows then.
+bool has_rows(const prune::PrunableWeight& w) {
+  if (!w.layout) return false;
+  const prune::WeightLayout& layout = *w.layout;
+  return layout.a_is_output ||
+         (w.readers.front().node->is("ConvTranspose") && layout.batch > 1 && layout.a == 1);
+}
+
 std::size_t channel_axis(const prune::PrunableWeight& w) {
   const std::size_t rank = w.tensor.shape.size();
   if (!w.layout) return 0;
@@ -59,7 +68,8 @@ Blocks blocks_of(const prune::PrunableWeight& weight, Granularity granularity, s
   if (granularity == Granularity::kChannel) {
     const std::size_t axis = channel_axis(weight);
     // Rows of a stack of matrices have scales of their own where the storage can hold them.
-    if (storage != Storage::kQdq && weight.layout && weight.layout->a_is_output)
+    if (has_rows(weight) && storage == Storage::kQdq && t.shape[axis] == 1) return axis_blocks(t.shape, 0);
+    if (has_rows(weight) && storage != Storage::kQdq)
       return rows_in_groups(product(t.shape, 0, axis + 1), product(t.shape, axis + 1, t.shape.size()),
                             product(t.shape, axis + 1, t.shape.size()));
     return axis_blocks(t.shape, axis);
@@ -68,7 +78,7 @@ Blocks blocks_of(const prune::PrunableWeight& weight, Granularity granularity, s
     if (storage == Storage::kPortable) return dividing_group(length, group);
     return storage == Storage::kMatMulNBits ? group : std::min(group, length);
   };
-  if (!weight.layout || weight.layout->a_is_output) {
+  if (!weight.layout || has_rows(weight)) {
     const std::size_t axis = channel_axis(weight);
     const std::uint64_t row = product(t.shape, axis + 1, t.shape.size());
     return rows_in_groups(product(t.shape, 0, axis + 1), row, size(row));
