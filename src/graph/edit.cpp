@@ -136,7 +136,7 @@ void Graph::set_value_notes(const Value& value, std::string doc, std::string unk
 
 bool Graph::can_replace(const Value& from, const Value& to) {
   if (!from.is_graph_output()) return true;
-  return from.graph_ == to.graph_ && to.producer_ != nullptr && !to.is_graph_output();
+  return !from.is_input() && from.graph_ == to.graph_ && to.producer_ != nullptr && !to.is_graph_output();
 }
 
 void Graph::replace_uses(const Value& from, const Value& to) {

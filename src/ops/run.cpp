@@ -12,6 +12,14 @@ const float* as_floats(const Tensor& tensor, const Node& node, std::size_t i) {
   return reinterpret_cast<const float*>(tensor.bytes.view().data());
 }
 
+/// Of a gradient rule, whose node may well run on other types.
+const float* as_traced(const Tensor& tensor, const Node& node, std::size_t i) {
+  if (tensor.dtype != DType::kFloat)
+    throw Error::model("node '{}': value {} is {}, and gradients go through float32 only", node.label(), i,
+                       name(tensor.dtype));
+  return as_floats(tensor, node, i);
+}
+
 Tensor filled(DType dtype, Dims shape, const kernels::Buffer& buffer) {
   Tensor t;
   t.dtype = dtype;
@@ -67,15 +75,15 @@ std::optional<std::vector<std::int64_t>> RunContext::ints_or_attribute(std::size
 }
 
 const float* GradientContext::in_floats(std::size_t i, Layout layout) {
-  return as_floats(in(i, layout), node(), i);
+  return as_traced(in(i, layout), node(), i);
 }
 
 const float* GradientContext::out_floats(std::size_t i, Layout layout) {
-  return as_floats(out(i, layout), node(), i);
+  return as_traced(out(i, layout), node(), i);
 }
 
 const float* GradientContext::grad(std::size_t i, Layout layout) {
-  return as_floats(grad_tensor(i, layout), node(), i);
+  return as_traced(grad_tensor(i, layout), node(), i);
 }
 
 float* GradientContext::grad_in(std::size_t i, Layout layout) {

@@ -265,8 +265,8 @@ class Graph {
   /// Every reader of `from`, bodies and graph outputs included, reads `to` instead. When `from` is a graph
   /// output, `to` takes over its name and declared type (the interface stays); ask can_replace first.
   void replace_uses(const Value& from, const Value& to);
-  /// False when `from` is a graph output and `to` cannot take its name: an input, an initializer, another
-  /// graph's value, or an output already.
+  /// False when `from` is a graph output and `to` cannot take its name (an input, an initializer, another
+  /// graph's value, or an output already), or `from` cannot give it away: it is an input too.
   static bool can_replace(const Value& from, const Value& to);
   void rename(const Value& value, const std::string& name);
   void set_output(std::size_t index, const Value& value);

@@ -29,6 +29,22 @@ bool is_fixed(const Node& node, std::size_t input) {
   return node.is("Upsample") && input == 1;
 }
 
+/// Outputs that stay float32 whatever the node computes in: statistics of a norm, by its stash_type.
+bool is_fixed_output(const Node& node, std::size_t output) {
+  return output > 0 && (node.is("LayerNormalization") || node.is("GroupNormalization"));
+}
+
+/// A Constant node that some reader wants as float32, or that says by being empty that something is missing:
+/// runtimes look for the constant itself there.
+bool is_fixed_constant(const Node& node) {
+  if (!node.is("Constant")) return false;
+  const auto t = constant_of(*node.output(0));
+  const auto& uses = node.output(0)->uses();
+  return (t && t->size() == 0) || std::any_of(uses.begin(), uses.end(), [](const Use& use) {
+           return use.node && is_fixed(*use.node, use.index);
+         });
+}
+
 /// Operators of ai.onnx that float16 does not enter, or not at every opset.
 bool wants_float(const Node& node) {
   static const std::set<std::string, std::less<>> kOps = {"QuantizeLinear",
@@ -50,6 +66,7 @@ bool wants_float(const Node& node) {
                                                           "Bernoulli",
                                                           "StringNormalizer",
                                                           "EyeLike",
+                                                          "Celu",
                                                           "CumSum",
                                                           "RoiAlign",
                                                           "Upsample",
@@ -57,7 +74,18 @@ bool wants_float(const Node& node) {
   return kOps.contains(node.op());
 }
 
-Tensor to_half(const Tensor& t) {
+/// A single number that would become 0 keeps float16 from dividing by it, or from its logarithm.
+Tensor kept_from_zero(const Tensor& t) {
+  constexpr float kLeast = 5.97e-8F;
+  if (t.size() != 1) return t;
+  const float v = to_floats(t)[0];
+  if (v == 0 || std::abs(v) >= kSmallest) return t;
+  const float least = std::copysign(kLeast, v);
+  return Tensor::of(t.shape, std::span<const float>(&least, 1));
+}
+
+Tensor to_half(const Tensor& given) {
+  const Tensor t = kept_from_zero(given);
   Tensor half = t;
   half.dtype = DType::kFloat16;
   half.field = Tensor::Field::kRaw;
@@ -78,6 +106,7 @@ Tensor to_half(const Tensor& t) {
 struct Extent {
   float largest = 0;
   bool finite = true;
+  bool raised = false;     ///< a single number that becomes the least of float16
   std::uint64_t lost = 0;  ///< numbers that become 0
 };
 
@@ -95,6 +124,8 @@ Extent extent_of(const Tensor& t) {
     }
   }
   t.bytes.drop();
+  e.raised = t.size() == 1 && e.lost == 1;
+  if (e.raised) e.lost = 0;
   return e;
 }
 
@@ -121,6 +152,9 @@ class Narrowing {
     drop_unread();
     graph_.sort();
     context_.result.changed = !narrow_.empty();
+    if (raised_ > 0)
+      context_.note(
+          fmt::format("{} constants are below the least number of float16 and became that", raised_));
     if (lost_ > 0)
       context_.note(fmt::format("{} numbers of constants are too small for float16 and became 0", lost_));
   }
@@ -180,6 +214,8 @@ class Narrowing {
     if (wants_float(node)) return "is an operator that stays in float32";
     for (std::size_t i = 0; i < node.inputs().size(); ++i) {
       const Value* v = node.input(i);
+      if (v && facts_.of(*v).dtype == DType::kUndefined)
+        return fmt::format("reads '{}', whose type is not known", v->name());
       if (!v || is_fixed(node, i) || !is_float(v)) continue;
       const auto t = v->producer() ? std::nullopt : constant_of(*v);
       if (!t) continue;
@@ -193,13 +229,14 @@ class Narrowing {
 
   void judge(const Node& node) {
     order_.push_back(&node);
-    if (!touches_float(node)) return;
+    if (!touches_float(node) || is_fixed_constant(node)) return;
     ++context_.result.eligible;
     if (const std::string why = refusal(node); !why.empty()) return context_.skip(node, why);
     narrow_.insert(&node);
     ++context_.result.done;
-    for (const Value* v : node.outputs()) {
-      if (is_float(v) && !makes_float(node)) halves_.insert(v);
+    for (std::size_t i = 0; i < node.outputs().size(); ++i) {
+      const Value* v = node.output(i);
+      if (is_float(v) && !makes_float(node) && !is_fixed_output(node, i)) halves_.insert(v);
     }
   }
 
@@ -225,9 +262,14 @@ class Narrowing {
     const Tensor zero = Tensor::of({1}, std::span<const float>(std::vector<float>{0}));
     const Tensor value = t ? *t : node.tensor("value") ? *node.tensor("value") : zero;
     const Extent e = extent_of(value);
-    lost_ += e.lost;
+    tell(e);
     for (const char* name : {"value_float", "value_floats"}) graph_.erase_attribute(node, name);
     graph_.set_attribute(node, {"value", to_half(value)});
+  }
+
+  void tell(const Extent& e) {
+    lost_ += e.lost;
+    raised_ += e.raised ? 1 : 0;
   }
 
   const Value* cast(const Value& v, DType to) {
@@ -244,7 +286,7 @@ class Narrowing {
     if (!v.initializer()) return cast(v, DType::kFloat16);
     const Value*& known = casts_[{&v, DType::kFloat16}];
     if (known) return known;
-    lost_ += extent(v, *v.initializer()).lost;
+    tell(extent(v, *v.initializer()));
     return known = graph_.add_initializer(graph_.fresh_name(v.name() + ".half"), to_half(*v.initializer()));
   }
 
@@ -326,6 +368,7 @@ class Narrowing {
   std::map<const Value*, Extent> extents_;
   std::map<const Value*, float> reach_;  ///< largest magnitude on the data
   std::uint64_t lost_ = 0;
+  std::int64_t raised_ = 0;
 };
 
 }  // namespace

@@ -32,6 +32,7 @@ using quantize::WeightOnlyOptions;
 
 constexpr std::int64_t kReestimated = 64;  ///< samples on which convolutions are matched
 constexpr std::int64_t kPictures = 192;    ///< that calibration makes where it has none
+constexpr double kCoarse = 0.1;            ///< noise over signal of outputs that is worth a warning
 
 /// Numbers of the data that are none would spread through all that is measured.
 void check_finite(const std::string& input, const Tensor& x) {
@@ -77,28 +78,42 @@ quantize::Calibration calibrate_on(const Quantize& q, const Model& model,
   return seen;
 }
 
+/// Says what activations of 8 bits are foreseen to do to the outputs, and warns where that is much.
+void tell_noise(double noise, PassContext& context) {
+  if (noise <= 0) return;
+  const std::string level = noise < 1 ? fmt::format("within {:.0f} dB", -10 * std::log10(noise))
+                                      : std::string("with more noise than signal");
+  context.note(fmt::format("rounded activations leave the outputs {}, as gradients foresee", level));
+  if (noise > kCoarse)
+    context.warn(
+        fmt::format("8 bits are coarse for activations of this model: outputs {}; measure it, and see "
+                    "--max-drop, --mode dynamic and --mode weight-only",
+                    level));
+}
+
 /// Values that stay in float; found once for all trials on one model and its data.
 quantize::InFloat find_noisy(const Quantize& q, const Model& model, const quantize::Ranges& ranges,
                              const quantize::StaticOptions& options, PassContext& context) {
-  if (*q.noise_share >= 1 || bits(options.target.activation) > 8) return {};
+  if (*q.noise_share >= 1 || bits(options.target.activation) > 8) return options.in_float;
   std::any* known = nullptr;
   if (context.findings)
     known = &(*context.findings)[fmt::format("quantize.noisy {} {}", options.target.name, *q.noise_share)];
-  if (known && known->has_value()) return *std::any_cast<quantize::InFloat>(known);
+  if (known && known->has_value()) return std::any_cast<quantize::NoisyValues>(known)->in_float;
   PassContext asking;
   asking.filter = context.filter;
   const quantize::Plan plan = quantize::plan_static(model, ranges, options, asking);
-  if (plan.activations.empty()) return {};
+  if (plan.activations.empty()) return options.in_float;
   const auto grids = quantize::activation_scales(model, plan, ranges, options.target);
   const quantize::OutputNoise noise =
       quantize::output_noise(model, grids, quantize::activation_codes(options.target),
                              samples_of(context, "weighing values"), context.seed);
   if (!noise.unknown.empty())
     context.note("what single values do to the outputs is not known: " + noise.unknown);
-  quantize::InFloat noisy =
+  quantize::NoisyValues noisy =
       quantize::noisy_values(model, ranges, options, noise, *q.noise_share, context.filter);
   if (known) *known = noisy;
-  return noisy;
+  tell_noise(noisy.noise, context);
+  return noisy.in_float;
 }
 
 void write_static(const Quantize& q, Model& model, const quantize::Ranges& ranges,
@@ -186,6 +201,7 @@ void calibrate_and_write(const Quantize& q, Model& model, const quantize::Scalin
   quantize::Calibration seen = calibrate_on(q, model, options, context);
   options.measured = true;
   options.snr_db = seen.snr_db;
+  options.in_float = seen.not_finite;
   if (*q.bias_correction == "analytic") options.means = quantize::means_of(moments);
   if (*q.bias_correction == "auto" || *q.bias_correction == "empirical") options.means = seen.channel_means;
   if (made) {

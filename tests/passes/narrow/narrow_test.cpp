@@ -100,6 +100,58 @@ TEST(Narrow, ValuesPastTheRangeOnTheDataKeepTheirNodes) {
   }
 }
 
+TEST(Narrow, ASingleNumberBelowTheLeastOfFloat16DoesNotBecomeZero) {
+  for (const bool node : {false, true}) {
+    Net n;
+    const V e = n.number(1e-10F);
+    n.output(n.op("Log", {n.add(n.relu(n.input("x", {4})), node ? n.constant_node(e) : e)}));
+    Model model = n.done();
+    const PassResult r = run(model, true);
+    EXPECT_THAT(r.notes, testing::Contains(HasSubstr("1 constants are below the least number of float16")));
+    for (const Node& add : model.graph->nodes()) {
+      if (!add.is("Add")) continue;
+      const Tensor half = *constant_of(*add.input(1));
+      EXPECT_EQ(half.dtype, DType::kFloat16);
+      EXPECT_GT(to_floats(half)[0], 0);
+    }
+  }
+}
+
+TEST(Narrow, OperatorsOfFloat32AndWhatIsBehindUnknownOnesStay) {
+  Net n;
+  const V x = n.relu(n.op("Celu", {n.input("x", {1, 4})}));
+  const Node& odd = n.graph().add_node({.op = "Odd", .inputs = {x}, .outputs = {"odd"}, .domain = "mine"});
+  n.output(n.relu(odd.output(0)));
+  Model model = n.done();
+  model.opsets.push_back({.domain = "mine", .version = 1});
+  const PassResult r = run(model, true);
+  EXPECT_EQ(r.done, 1) << "the first Relu";
+  std::string reasons;
+  for (const LayerRecord& layer : r.layers) reasons += layer.op + " " + layer.detail + "; ";
+  EXPECT_THAT(reasons, HasSubstr("Celu is an operator that stays in float32"));
+  EXPECT_THAT(reasons, HasSubstr("Relu reads 'odd', whose type is not known"));
+}
+
+// As exporters write it at opset 11: what is missing is an empty Constant.
+TEST(NarrowReferee, ConstantsThatRuntimesLookForStay) {
+  REQUIRE_REFEREE();
+  Net n;
+  const std::vector<float> nothing;
+  const auto empty = [&] {
+    return n.constant_node(n.constant(Tensor::of({0}, std::span<const float>(nothing))));
+  };
+  const V x = n.conv(n.input("x", {1, 3, 4, 4}), 3, 3);
+  n.output(
+      n.op("Resize", {x, empty(), empty(), n.ints({1, 3, 8, 8})},
+           {build::attr("mode", "linear"), build::attr("coordinate_transformation_mode", "half_pixel")}));
+  const Model before = n.done();
+  Model after = before.clone();
+  run(after, true);
+  const judge::Difference d = judge::difference(before, after);
+  EXPECT_EQ(d.error, "");
+  EXPECT_LT(d.max_rel, 0.01);
+}
+
 TEST(NarrowReferee, AnswersNearly) {
   REQUIRE_REFEREE();
   const Model before = small();

@@ -96,6 +96,31 @@ TEST(BadInput, ActivationsTooSmallForAScaleStayInFloat) {
               HasSubstr("'x' holds numbers in [1e-41, 1e-41], for which no float32"));
 }
 
+TEST(BadInput, AMaskOfInfinitiesStaysInFloat) {
+  build::Net net;
+  const V x = net.input("x", {1, 4, 6, 6});
+  std::vector<float> mask(36);
+  for (std::size_t i = 0; i < 36; i += 5) mask[i] = -HUGE_VALF;
+  const V scores = net.add(net.conv(x, 4, 4), net.constant(Tensor::of({6, 6}, std::span<const float>(mask))));
+  net.output(net.conv(net.op("Softmax", {scores}, {build::attr("axis", std::int64_t{-1})}), 4, 4));
+  Model model = net.done();
+  const PassResult result = run(model, "static");
+  EXPECT_EQ(result.done, 2);
+  EXPECT_THAT(result.notes, testing::Contains(HasSubstr("holds numbers that are not finite")));
+}
+
+TEST(BadInput, AnInputThatIsGivenBackKeepsItsName) {
+  build::Net net;
+  const V x = net.input("x", {1, 4, 6, 6});
+  net.output(net.conv(x, 4, 8));
+  net.graph().add_output(*x);
+  Model model = net.done();
+  EXPECT_EQ(run(model, "static").done, 1);
+  EXPECT_EQ(model.graph->inputs()[0]->name(), "x");
+  EXPECT_EQ(model.graph->outputs()[1]->name(), "x");
+  EXPECT_FALSE(model.graph->outputs()[1]->producer());
+}
+
 TEST(BadInput, ABiasThatIsNoNumberKeepsItsLayer) {
   const Tensor bias = filled({16}, std::nanf(""));
   Model model = network(nullptr, &bias);

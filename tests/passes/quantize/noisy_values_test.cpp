@@ -170,6 +170,37 @@ TEST(NoisyValues, AnOutputThatTellsNothingIsSaid) {
   EXPECT_THAT(r.notes, testing::Contains(HasSubstr("is not known: no output of the model is float")));
 }
 
+TEST(NoisyValues, WhatIsForeseenIsSaid) {
+  const auto list = inputs();
+  Model model = network(1);
+  const PassResult r = quantize(model, list, 0.5);
+  EXPECT_THAT(r.notes, testing::Contains(HasSubstr("rounded activations leave the outputs within")));
+  EXPECT_TRUE(r.warnings.empty());
+  // Three loud channels one behind the other: taking one value out does not help, and no more may be.
+  Net n(kSeed);
+  V x = n.input("x", {1, 3, 8, 8});
+  x = n.conv(
+      n.mul(x, n.constant(Tensor::of({3, 1, 1}, std::span<const float>(std::vector<float>{1e4F, 1, 1})))), 3,
+      3, {.group = 3});
+  n.output(
+      n.conv(n.mul(x, n.constant(Tensor::of({3, 1, 1}, std::span<const float>(std::vector<float>{0, 1, 1})))),
+             3, 2));
+  Model coarse = n.done();
+  EXPECT_THAT(quantize(coarse, list, 0.99).warnings, testing::Contains(HasSubstr("8 bits are coarse")));
+}
+
+TEST(NoisyValues, GradientsEndAtOtherTypes) {
+  Net n(kSeed);
+  V x = n.conv(n.input("x", {1, 3, 8, 8}), 3, 8);
+  x = n.op("Cast", {n.relu(n.op("Cast", {x}, {build::attr("to", std::int64_t{10})}))},
+           {build::attr("to", std::int64_t{1})});
+  n.output(n.conv(x, 8, 4));
+  Model model = n.done();
+  const PassResult r = quantize(model, inputs(), 0.5);
+  EXPECT_EQ(r.done, 2);
+  EXPECT_THAT(r.notes, testing::Contains(HasSubstr("is float16, and gradients go through float32 only")));
+}
+
 TEST(NoisyValues, OutputsWithoutAGradientDoNotHideTheOthers) {
   Net n(kSeed);
   const V x = n.input("x", {1, 3, 8, 8});

@@ -22,10 +22,10 @@ std::string level(double noise) {
 
 }  // namespace
 
-InFloat noisy_values(const Model& model, const Ranges& ranges, const StaticOptions& options,
-                     const OutputNoise& noise, double share, const NodeFilter& filter) {
+NoisyValues noisy_values(const Model& model, const Ranges& ranges, const StaticOptions& options,
+                         const OutputNoise& noise, double share, const NodeFilter& filter) {
   StaticOptions trial = options;
-  InFloat found_so_far = options.in_float;
+  NoisyValues found_so_far{.in_float = options.in_float};
   std::size_t planned = 0;
   while (true) {
     PassContext asking;  // what stays is recorded when the model is rewritten
@@ -33,7 +33,7 @@ InFloat noisy_values(const Model& model, const Ranges& ranges, const StaticOptio
     const Plan plan = plan_static(model, ranges, trial, asking);
     planned = std::max(planned, plan.nodes.size());
     if (2 * plan.nodes.size() < planned) return found_so_far;  // what is left would not be worth the name
-    found_so_far = trial.in_float;
+    found_so_far.in_float = trial.in_float;
     double total = 0, most = 0;
     const Value* worst = nullptr;
     for (const Value* v : plan.activations) {
@@ -46,7 +46,8 @@ InFloat noisy_values(const Model& model, const Ranges& ranges, const StaticOptio
       most = found->second;
       worst = v;
     }
-    if (!worst || most < kAudible || most <= share * total) return trial.in_float;
+    found_so_far.noise = total;
+    if (!worst || most < kAudible || most <= share * total) return found_so_far;
     trial.in_float[worst->name()] =
         fmt::format("rounding '{}' alone would bring {:.0f} % of the noise at the outputs, {}", worst->name(),
                     100 * most / total, level(most));

@@ -111,10 +111,18 @@ class Inserter {
     }
     if (decoded.empty() || !v.uses().empty()) {
       const Node& dq = add(home, "DequantizeLinear", q.output(0), a, stem + ".dequantize");
-      CHECK(Graph::can_replace(v, *dq.output(0)), "value '{}'", stem);
-      home.replace_uses(v, *dq.output(0));
+      read_instead(home, v, *dq.output(0));
     }
     home.set_input(q, 0, &v);
+  }
+
+  /// An input that is an output too is given back as it is.
+  static void read_instead(Graph& graph, const Value& from, const Value& to) {
+    if (Graph::can_replace(from, to)) return graph.replace_uses(from, to);
+    const std::vector<Use> uses(from.uses().begin(), from.uses().end());
+    for (const Use& use : uses) {
+      if (use.node) graph.set_input(*use.node, use.index, &to);
+    }
   }
 
   /// Constants that are added or multiplied, each with a scale of its own.

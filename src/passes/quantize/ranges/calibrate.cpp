@@ -72,8 +72,8 @@ Calibration calibrate(const Model& model, const std::vector<std::string>& values
   for (const auto& [value, s] : seen.values) {
     if (s.all.count == 0) continue;
     if (s.all.not_finite > 0) {
-      throw Error::model("value '{}' holds {} numbers that are not finite on the calibration data",
-                         value->name(), s.all.not_finite);
+      result.not_finite[value->name()] = fmt::format("'{}' holds numbers that are not finite", value->name());
+      continue;
     }
     ObserverSettings of_value = settings;
     of_value.through = curve_behind(*value);
@@ -106,6 +106,7 @@ Calibration calibrate_once(const Model& model, const std::vector<std::string>& v
   known.seen.ranges.merge(more.ranges);
   known.seen.channel_means.merge(more.channel_means);
   known.seen.snr_db.merge(more.snr_db);
+  known.seen.not_finite.merge(more.not_finite);
   return known.seen;
 }
 

@@ -15,6 +15,8 @@ struct Calibration {
   ChannelMeans channel_means;
   /// In dB, of a value on the grid of its range: what rounding and clipping leave of it.
   std::map<std::string, double, std::less<>> snr_db;
+  /// Values without a range, for they hold infinities or no numbers (a mask of -inf, say).
+  InFloat not_finite;
   std::int64_t batches = 0;
 };
 

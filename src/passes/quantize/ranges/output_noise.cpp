@@ -88,7 +88,7 @@ class Meter {
         const double s = static_cast<double>(slope[k]);
         sum += s * s * static_cast<double>(e->second[k]);
       }
-      noise[static_cast<std::size_t>(i)] = sum;
+      if (std::isfinite(sum)) noise[static_cast<std::size_t>(i)] = sum;
     });
     for (std::size_t i = 0; i < noise.size(); ++i) sums_[values_[i]->name()] += noise[i];
     ++runs_;
