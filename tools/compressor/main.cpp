@@ -10,6 +10,7 @@
 #include "compressor/base/interrupt.h"
 #include "compressor/base/suggest.h"
 #include "compressor/pipeline/run.h"
+#include "waiting.h"
 
 namespace compressor::cli {
 namespace {
@@ -68,6 +69,7 @@ int guarded(const std::vector<std::string>& words) {
 }  // namespace compressor::cli
 
 int main(int argc, char** argv) {
+  compressor::cli::wait_briefly(argv);
   compressor::handle_signals();
   return compressor::cli::guarded({argv + 1, argv + argc});
 }
