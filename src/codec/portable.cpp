@@ -11,7 +11,8 @@
 // share it. Zero points of 4 and 2 bits are packed and decoded the same way. ONNX Runtime folds all of it
 // into one float constant when it loads the model, so that nothing is decoded while it runs. W' = (q - zero)
 // * scale in float32, as DequantizeLinear gives it. Only what is stored and what comes out is named after the
-// weight: in a small network the names of the steps between would weigh as much as many a weight.
+// weight, and steps between are letters (i: index, u: unpacked, q: codes, s: scaled): in a small network their
+// names would weigh as much as many a weight.
 
 #include <fmt/ranges.h>
 
@@ -124,25 +125,25 @@ const Value* shared_table(const Place& place, DType code) {
 const Value* unpacked(const Place& place, const Bytes& bytes, DType code, const Dims& shape,
                       const std::string& stem) {
   const Value* index =
-      cast(place, add_constant(place, stem, stored(DType::kUint8, shape, bytes)), DType::kInt32, "index");
-  return add_op(place, "Gather", {shared_table(place, code), index}, "unpacked");
+      cast(place, add_constant(place, stem, stored(DType::kUint8, shape, bytes)), DType::kInt32, "i");
+  return add_op(place, "Gather", {shared_table(place, code), index}, "u");
 }
 
 /// One byte an element -> float, in the given shape.
 const Value* numbers(const Place& place, const Bytes& codes, DType code, const Dims& shape,
                      const std::string& stem) {
   if (bits(code) == 8)
-    return cast(place, add_constant(place, stem, stored(code, shape, codes)), DType::kFloat, "codes");
+    return cast(place, add_constant(place, stem, stored(code, shape, codes)), DType::kFloat, "q");
   const Bytes bytes = pack(codes, bits(code));
   const Value* x = unpacked(place, bytes, code, {static_cast<std::int64_t>(bytes.size())}, stem);
   const auto per_byte = static_cast<std::uint64_t>(8 / bits(code));
   if (codes.size() % per_byte != 0) {
-    x = add_op(place, "Reshape", {x, shared_shape(place, {-1})}, "unpacked");
+    x = add_op(place, "Reshape", {x, shared_shape(place, {-1})}, "u");
     x = add_op(place, "Slice",
                {x, shared_shape(place, {0}), shared_shape(place, {static_cast<std::int64_t>(codes.size())})},
-               "unpacked");
+               "u");
   }
-  return add_op(place, "Reshape", {x, shared_shape(place, shape)}, "codes");
+  return add_op(place, "Reshape", {x, shared_shape(place, shape)}, "q");
 }
 
 Bytes byte_each(const std::vector<std::int32_t>& values) {
@@ -258,14 +259,14 @@ const Value* lower_portable(const Place& place, const Grid& grid, const std::str
                               : numbers(place, grid.codes, grid.code, view.codes, stem + ".q");
   if (!grid.zero.empty()) {
     const Value* zero = numbers(place, byte_each(grid.zero), grid.code, view.scales, stem + ".zero");
-    w = add_op(place, "Sub", {w, zero}, "codes");
+    w = add_op(place, "Sub", {w, zero}, "q");
   }
   const Value* scale = add_constant(place, stem + ".scale", scales_tensor(grid, view.scales));
-  const std::string result = stem + ".dequantize";
+  const std::string result = stem + ".float";
   if (view.codes == grid.shape) {
     w = add_op(place, "Mul", {w, scale}, result);
   } else {
-    w = add_op(place, "Mul", {w, scale}, "scaled");
+    w = add_op(place, "Mul", {w, scale}, "s");
     w = add_op(place, "Reshape", {w, shared_shape(place, grid.shape)}, result);
   }
   return as_type(place, w, grid, stem);

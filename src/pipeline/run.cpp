@@ -58,7 +58,7 @@ std::vector<std::pair<std::string, std::string>> options_in_force(const Options&
 std::string options_mark(const Options& options) {
   std::string text;
   for (const OptionBase* option : options.options()) {
-    if (option->is_positional() || !option->changes_result()) continue;
+    if (option->is_positional() || !option->changes_result() || !option->is_set()) continue;
     for (const std::string& value : values_of(*option)) {
       if (value.empty()) continue;
       text += fmt::format("{}{}={}", text.empty() ? "" : " ", option->name(), value_mark(*option, value));

@@ -20,8 +20,9 @@ PassResult run_pass(Pass& pass, Model& model, PassContext& context);
 /// ones without a value are left out.
 std::vector<std::pair<std::string, std::string>> options_in_force(const Options& options);
 
-/// The same for metadata: only what the result depends on, and a file by the hash of its content instead of
-/// its path: "ratio=0.5 criterion=l2". Throws Error::io when such a file cannot be read.
+/// The same for metadata: of these only what was given (the version tells the defaults), and a file by the
+/// hash of its content instead of its path: "ratio=0.5 criterion=l2". Throws Error::io when such a file
+/// cannot be read.
 std::string options_mark(const Options& options);
 
 /// Sets compressor.version, .command, .options and .input_hash in the model's metadata.
