@@ -70,6 +70,9 @@ class StepGradient final : public ops::GradientContext {
   const Tensor& read(std::vector<TapeEntry::Seen>& list, std::size_t i, Layout layout, const char* what) {
     CHECK(i < list.size() && list[i].held, "node '{}' ({}): {} {} was not kept", node().label(), node().op(),
           what, i);
+    if (is_float(list[i].dtype) && list[i].dtype != DType::kFloat)
+      ops::fail_at(node(), "{} {} is {}, and gradients go through float32 only", what, i,
+                   name(list[i].dtype));
     return engine::tensor_in(*list[i].held, layout);
   }
   TapeEntry& entry_;

@@ -15,8 +15,7 @@ const float* as_floats(const Tensor& tensor, const Node& node, std::size_t i) {
 /// Of a gradient rule, whose node may well run on other types.
 const float* as_traced(const Tensor& tensor, const Node& node, std::size_t i) {
   if (tensor.dtype != DType::kFloat)
-    throw Error::model("node '{}': value {} is {}, and gradients go through float32 only", node.label(), i,
-                       name(tensor.dtype));
+    fail_at(node, "value {} is {}, and gradients go through float32 only", i, name(tensor.dtype));
   return as_floats(tensor, node, i);
 }
 

@@ -6,12 +6,6 @@
 namespace compressor::ops {
 namespace {
 
-template <class... A>
-[[noreturn]] void fail(const Node& node, fmt::format_string<A...> text, A&&... args) {
-  throw Error::model("node '{}' ({}): {}", node.label(), node.op(),
-                     fmt::format(text, std::forward<A>(args)...));
-}
-
 std::int64_t floor_div(std::int64_t a, std::int64_t b) {
   return a / b - (a % b < 0 ? 1 : 0);
 }
@@ -24,10 +18,10 @@ std::vector<std::int64_t> read_ints(const Node& node, std::string_view name, std
                                     std::int64_t otherwise, std::int64_t least) {
   std::vector<std::int64_t> values = node.ints_or(name, {});
   if (values.empty()) values.assign(n, otherwise);
-  if (values.size() != n) fail(node, "{} has {} numbers, expected {}", name, values.size(), n);
+  if (values.size() != n) fail_at(node, "{} has {} numbers, expected {}", name, values.size(), n);
   for (const std::int64_t v : values) {
-    if (v < least) fail(node, "{} holds {}, expected at least {}", name, v, least);
-    if (v > (std::int64_t{1} << 40)) fail(node, "{} holds {}, which is out of range", name, v);
+    if (v < least) fail_at(node, "{} holds {}, expected at least {}", name, v, least);
+    if (v > (std::int64_t{1} << 40)) fail_at(node, "{} holds {}, which is out of range", name, v);
   }
   return values;
 }
@@ -38,7 +32,7 @@ Window::AutoPad read_auto_pad(const Node& node) {
   if (text == "SAME_UPPER") return Window::AutoPad::kSameUpper;
   if (text == "SAME_LOWER") return Window::AutoPad::kSameLower;
   if (text == "VALID") return Window::AutoPad::kValid;
-  fail(node, "auto_pad is '{}', expected NOTSET, SAME_UPPER, SAME_LOWER or VALID", text);
+  fail_at(node, "auto_pad is '{}', expected NOTSET, SAME_UPPER, SAME_LOWER or VALID", text);
 }
 
 bool is_same(Window::AutoPad pad) {
@@ -52,17 +46,17 @@ Window read_window(const Node& node, std::size_t n, const SymDims& kernel) {
   w.kernel = kernel;
   const std::vector<std::int64_t> shape = node.ints_or("kernel_shape", {});
   if (!shape.empty()) {
-    if (shape.size() != n) fail(node, "kernel_shape has {} numbers, expected {}", shape.size(), n);
+    if (shape.size() != n) fail_at(node, "kernel_shape has {} numbers, expected {}", shape.size(), n);
     w.kernel.resize(n);
     for (std::size_t i = 0; i < n; ++i) {
-      if (shape[i] < 1) fail(node, "kernel_shape holds {}, expected at least 1", shape[i]);
+      if (shape[i] < 1) fail_at(node, "kernel_shape holds {}, expected at least 1", shape[i]);
       if (w.kernel[i].is_number() && w.kernel[i].number() != shape[i]) {
-        fail(node, "kernel_shape[{}] is {}, but the weight has {}", i, shape[i], w.kernel[i].number());
+        fail_at(node, "kernel_shape[{}] is {}, but the weight has {}", i, shape[i], w.kernel[i].number());
       }
       w.kernel[i] = shape[i];
     }
   }
-  if (w.kernel.size() != n) fail(node, "kernel_shape is missing, expected {} numbers", n);
+  if (w.kernel.size() != n) fail_at(node, "kernel_shape is missing, expected {} numbers", n);
   w.strides = read_ints(node, "strides", n, 1, 1);
   w.dilations = read_ints(node, "dilations", n, 1, 1);
   w.auto_pad = read_auto_pad(node);
@@ -123,13 +117,13 @@ FixedWindow fix(const Node& node, const Window& window, std::span<const std::int
                 .begin = window.pad_begin,
                 .end = window.pad_end};
   for (std::size_t i = 0; i < in.size(); ++i) {
-    if (!window.kernel[i].is_number()) fail(node, "kernel_shape is missing");
+    if (!window.kernel[i].is_number()) fail_at(node, "kernel_shape is missing");
     w.kernel.push_back(window.kernel[i].number());
     w.out.push_back(window.places(i, in[i]).number());
     const std::int64_t reach = window.extent(i).number();
     if (w.out[i] < 0 || (w.out[i] == 0 && in[i] > 0)) {
-      fail(node, "window reaches over {} positions of axis {}, but the input has {} and {} of padding", reach,
-           i + 2, in[i], w.begin[i] + w.end[i]);
+      fail_at(node, "window reaches over {} positions of axis {}, but the input has {} and {} of padding",
+              reach, i + 2, in[i], w.begin[i] + w.end[i]);
     }
     if (!is_same(window.auto_pad)) continue;
     const std::int64_t need = std::max<std::int64_t>(0, (w.out[i] - 1) * w.strides[i] + reach - in[i]);

@@ -147,5 +147,28 @@ INSTANTIATE_TEST_SUITE_P(
         RotaryCase{"WithoutPositions", {2, 3, 2, 4}, {2, 2, 2}, {}, {}}),
     [](const auto& c) { return std::string(c.param.name); });
 
+// The forward pass computes in float16; a rule that took its numbers for floats would read past their end.
+TEST(MicrosoftGradient, NumbersOfFloat16AreRefused) {
+  for (const char* op : {"BiasGelu", "SkipSimplifiedLayerNormalization"}) {
+    Net net;
+    const V x = net.input("x", {2, 8});
+    const auto half = [&](V v) { return net.op("Cast", {v}, {attr("to", std::int64_t{10})}); };
+    std::vector<V> inputs{half(x), half(std::string(op) == "BiasGelu" ? net.weight({8}) : x)};
+    if (std::string(op) != "BiasGelu") inputs.push_back(half(net.weight({8})));
+    net.output(net.op("Cast", {microsoft(net, op, inputs, 1)[0]}, {attr("to", std::int64_t{1})}));
+    Model model = net.done();
+    model.opsets.push_back({.domain = "com.microsoft", .version = 1});
+    const std::vector<float> numbers(16, 0.5F);
+    ExecutorOptions options;
+    options.training = true;
+    options.gradients_of = {model.graph->inputs()[0]};
+    Executor executor(model, options);
+    executor.run({{"x", Tensor::of({2, 8}, std::span<const float>(numbers))}});
+    const Executor::Gradients seeds{
+        {model.graph->outputs()[0], Tensor::of({2, 8}, std::span<const float>(numbers))}};
+    EXPECT_THROW(executor.backward(seeds), Error) << op;
+  }
+}
+
 }  // namespace
 }  // namespace compressor::build

@@ -9,6 +9,7 @@
 #include "compressor/base/error.h"
 #include "compressor/ops/atoms.h"
 #include "compressor/ops/facts.h"
+#include "compressor/ops/fail.h"
 
 namespace compressor {
 
@@ -141,8 +142,7 @@ class ShrinkContext {
   Graph& graph() { return graph_; }
   template <class... A>
   [[noreturn]] void fail(fmt::format_string<A...> text, A&&... args) const {
-    throw Error::model("node '{}' ({}): {}", node_.label(), node_.op(),
-                       fmt::format(text, std::forward<A>(args)...));
+    fail_at(node_, text, std::forward<A>(args)...);
   }
 
  private:

@@ -12,6 +12,7 @@
 #include "compressor/base/error.h"
 #include "compressor/graph/model.h"
 #include "compressor/ops/facts.h"
+#include "compressor/ops/fail.h"
 
 namespace compressor::ops {
 
@@ -56,8 +57,7 @@ class InferContext {
   /// Throws Error::model "node 'x' (Op): ...".
   template <class... A>
   [[noreturn]] void fail(fmt::format_string<A...> text, A&&... args) const {
-    throw Error::model("node '{}' ({}): {}", node_.label(), node_.op(),
-                       fmt::format(text, std::forward<A>(args)...));
+    fail_at(node_, text, std::forward<A>(args)...);
   }
 
  private:
@@ -119,8 +119,7 @@ class ComputeContext {
   std::vector<std::optional<Tensor>>& outputs() { return outputs_; }
   template <class... A>
   [[noreturn]] void fail(fmt::format_string<A...> text, A&&... args) const {
-    throw Error::model("node '{}' ({}): {}", node_.label(), node_.op(),
-                       fmt::format(text, std::forward<A>(args)...));
+    fail_at(node_, text, std::forward<A>(args)...);
   }
 
  private:

@@ -14,6 +14,7 @@
 #include "compressor/kernels/activation.h"
 #include "compressor/kernels/layout.h"
 #include "compressor/kernels/memory.h"
+#include "compressor/ops/fail.h"
 #include "compressor/ops/op.h"
 
 namespace compressor::ops {
@@ -114,8 +115,7 @@ class RunContext {
   std::optional<std::vector<std::int64_t>> ints_or_attribute(std::size_t i, std::string_view name);
   template <class... A>
   [[noreturn]] void fail(fmt::format_string<A...> text, A&&... args) const {
-    throw Error::model("node '{}' ({}): {}", node().label(), node().op(),
-                       fmt::format(text, std::forward<A>(args)...));
+    fail_at(node(), text, std::forward<A>(args)...);
   }
 };
 
@@ -159,8 +159,7 @@ class GradientContext {
   std::optional<std::vector<std::int64_t>> ints_or_attribute(std::size_t i, std::string_view name);
   template <class... A>
   [[noreturn]] void fail(fmt::format_string<A...> text, A&&... args) const {
-    throw Error::model("node '{}' ({}): {}", node().label(), node().op(),
-                       fmt::format(text, std::forward<A>(args)...));
+    fail_at(node(), text, std::forward<A>(args)...);
   }
 };
 

@@ -16,118 +16,20 @@
 #include "compressor/base/error.h"
 #include "compressor/ops/facts.h"
 #include "compressor/rewrite/upgrade.h"
+#include "passes/narrow/float_only.h"
+#include "passes/narrow/half.h"
 
 namespace compressor {
 namespace {
 
-constexpr float kLargest = 65504;      ///< of float16
-constexpr float kSmallest = 2.98e-8F;  ///< below half of its least denormal all is 0
-
-/// Inputs that stay float32 whatever the node computes in.
-bool is_fixed(const Node& node, std::size_t input) {
-  if (node.is("Resize")) return input == 2 || (node.inputs().size() == 2 && input == 1);
-  return node.is("Upsample") && input == 1;
-}
-
-/// Outputs that stay float32 whatever the node computes in: statistics of a norm, by its stash_type.
-bool is_fixed_output(const Node& node, std::size_t output) {
-  return output > 0 && (node.is("LayerNormalization") || node.is("GroupNormalization"));
-}
-
-/// A Constant node that some reader wants as float32, or that says by being empty that something is missing:
-/// runtimes look for the constant itself there.
-bool is_fixed_constant(const Node& node) {
-  if (!node.is("Constant")) return false;
-  const auto t = constant_of(*node.output(0));
-  const auto& uses = node.output(0)->uses();
-  return (t && t->size() == 0) || std::any_of(uses.begin(), uses.end(), [](const Use& use) {
-           return use.node && is_fixed(*use.node, use.index);
-         });
-}
-
-/// Operators of ai.onnx that float16 does not enter, or not at every opset.
-bool wants_float(const Node& node) {
-  static const std::set<std::string, std::less<>> kOps = {"QuantizeLinear",
-                                                          "DequantizeLinear",
-                                                          "DynamicQuantizeLinear",
-                                                          "NonMaxSuppression",
-                                                          "MelWeightMatrix",
-                                                          "HannWindow",
-                                                          "HammingWindow",
-                                                          "BlackmanWindow",
-                                                          "STFT",
-                                                          "DFT",
-                                                          "TfIdfVectorizer",
-                                                          "Multinomial",
-                                                          "RandomNormal",
-                                                          "RandomUniform",
-                                                          "RandomNormalLike",
-                                                          "RandomUniformLike",
-                                                          "Bernoulli",
-                                                          "StringNormalizer",
-                                                          "EyeLike",
-                                                          "Celu",
-                                                          "CumSum",
-                                                          "RoiAlign",
-                                                          "Upsample",
-                                                          "Range"};
-  return kOps.contains(node.op());
-}
-
-/// A single number that would become 0 keeps float16 from dividing by it, or from its logarithm.
-Tensor kept_from_zero(const Tensor& t) {
-  constexpr float kLeast = 5.97e-8F;
-  if (t.size() != 1) return t;
-  const float v = to_floats(t)[0];
-  if (v == 0 || std::abs(v) >= kSmallest) return t;
-  const float least = std::copysign(kLeast, v);
-  return Tensor::of(t.shape, std::span<const float>(&least, 1));
-}
-
-Tensor to_half(const Tensor& given) {
-  const Tensor t = kept_from_zero(given);
-  Tensor half = t;
-  half.dtype = DType::kFloat16;
-  half.field = Tensor::Field::kRaw;
-  half.bytes = Bytes();
-  if (t.size() == 0) return half;
-  half.bytes = Bytes::derive(t.size() * 2, [t](std::uint64_t offset, std::span<std::byte> out) {
-    const std::uint64_t first = offset / 2, last = (offset + out.size() + 1) / 2;
-    std::vector<float> values(last - first);
-    read_floats(t, first, values);
-    for (std::uint64_t i = 0; i < out.size(); ++i) {
-      const std::uint16_t code = float_to_half(values[(offset + i) / 2 - first]);
-      out[i] = static_cast<std::byte>((offset + i) % 2 == 0 ? code & 0xFFU : code >> 8U);
-    }
-  });
-  return half;
-}
-
-struct Extent {
-  float largest = 0;
-  bool finite = true;
-  bool raised = false;     ///< a single number that becomes the least of float16
-  std::uint64_t lost = 0;  ///< numbers that become 0
-};
-
-Extent extent_of(const Tensor& t) {
-  Extent e;
-  std::vector<float> values(std::min<std::uint64_t>(t.size(), 1U << 16U));
-  for (std::uint64_t at = 0; at < t.size(); at += values.size()) {
-    const std::span<float> part =
-        std::span(values).first(std::min<std::uint64_t>(values.size(), t.size() - at));
-    read_floats(t, at, part);
-    for (const float v : part) {
-      e.finite = e.finite && std::isfinite(v);
-      e.largest = std::max(e.largest, std::abs(v));
-      e.lost += v != 0 && std::abs(v) < kSmallest ? 1U : 0U;
-    }
-  }
-  t.bytes.drop();
-  e.raised = t.size() == 1 && e.lost == 1;
-  if (e.raised) e.lost = 0;
-  return e;
-}
+using narrow::Extent;
+using narrow::extent_of;
+using narrow::is_float_constant;
+using narrow::is_float_input;
+using narrow::is_float_output;
+using narrow::kLargestHalf;
+using narrow::to_half;
+using narrow::wants_float;
 
 class Narrowing {
  public:
@@ -190,7 +92,7 @@ class Narrowing {
   std::string overflow(const Node& node) const {
     const auto past = [&](const Value* v) {
       const auto found = reach_.find(v);
-      return found != reach_.end() && found->second > kLargest;
+      return found != reach_.end() && found->second > kLargestHalf;
     };
     for (const Value* v : node.inputs()) {
       if (past(v)) return fmt::format("reads '{}', which reaches {:g} on the data", v->name(), reach_.at(v));
@@ -216,27 +118,27 @@ class Narrowing {
       const Value* v = node.input(i);
       if (v && facts_.of(*v).dtype == DType::kUndefined)
         return fmt::format("reads '{}', whose type is not known", v->name());
-      if (!v || is_fixed(node, i) || !is_float(v)) continue;
+      if (!v || is_float_input(node, i) || !is_float(v)) continue;
       const auto t = v->producer() ? std::nullopt : constant_of(*v);
       if (!t) continue;
       const Extent& e = extent(*v, *t);
-      if (e.finite && e.largest > kLargest)
+      if (e.finite && e.largest > kLargestHalf)
         return fmt::format("reads '{}', which holds {:g}, past the {} of float16", v->name(), e.largest,
-                           kLargest);
+                           kLargestHalf);
     }
     return overflow(node);
   }
 
   void judge(const Node& node) {
     order_.push_back(&node);
-    if (!touches_float(node) || is_fixed_constant(node)) return;
+    if (!touches_float(node) || is_float_constant(node)) return;
     ++context_.result.eligible;
     if (const std::string why = refusal(node); !why.empty()) return context_.skip(node, why);
     narrow_.insert(&node);
     ++context_.result.done;
     for (std::size_t i = 0; i < node.outputs().size(); ++i) {
       const Value* v = node.output(i);
-      if (is_float(v) && !makes_float(node) && !is_fixed_output(node, i)) halves_.insert(v);
+      if (is_float(v) && !makes_float(node) && !is_float_output(node, i)) halves_.insert(v);
     }
   }
 
@@ -294,7 +196,7 @@ class Narrowing {
     for (std::size_t i = 0; i < node.inputs().size(); ++i) {
       const Value* v = node.input(i);
       if (!is_float(v)) continue;
-      const bool wants_half = narrow_.contains(&node) && !is_fixed(node, i);
+      const bool wants_half = narrow_.contains(&node) && !is_float_input(node, i);
       if (wants_half && !halves_.contains(v)) graph_.set_input(node, i, half_of(*v));
       if (!wants_half && halves_.contains(v)) graph_.set_input(node, i, cast(*v, DType::kFloat));
     }

@@ -56,7 +56,6 @@ std::vector<std::pair<std::string, std::string>> quantize_targets() {
 void Quantize::run(Model& model, PassContext& context) {
   const Model before = model.clone();
   rewrite(model, context);
-  if (context.result.unit == "nodes" && *rest != "float") quantize::store_rest(model, context);
   quantize::record_shares(before, context);
 }
 
@@ -86,10 +85,13 @@ void Quantize::rewrite(Model& model, PassContext& context) {
   if (chosen != "static") quantize::scale_channels(model, scaling, quantize::look_at(context), context);
   quantize::check_layers(*this, context.layers, chosen);
   if (chosen == "weight-only") return run_weight_only(*this, model, gptq, context);
-  if (chosen == "dynamic")
-    return quantize::quantize_dynamic(
-        model, options, {.convolutions = *dynamic_conv, .activations = *dynamic_activations}, context);
-  quantize::run_static(*this, model, scaling, gptq, options, context);
+  if (chosen == "dynamic") {
+    quantize::quantize_dynamic(model, options,
+                               {.convolutions = *dynamic_conv, .activations = *dynamic_activations}, context);
+  } else {
+    quantize::run_static(*this, model, scaling, gptq, options, context);
+  }
+  if (*rest != "float") quantize::store_rest(model, context);
 }
 
 }  // namespace compressor

@@ -13,7 +13,7 @@
 #include "passes/quantize/channels/prepare_channels.h"
 #include "passes/quantize/channels/read_together.h"
 #include "passes/quantize/rounding/output_error.h"
-#include "passes/quantize/rounding/shrink.h"
+#include "passes/quantize/rounding/shrinkage.h"
 
 namespace compressor::quantize {
 namespace {
@@ -172,7 +172,7 @@ class Search {
     Statistics seen = collect_statistics(model_, request, samples_);
     if (seen.batches == 0) throw Error::usage("calibration: the data holds no samples");
     moments_ = std::move(seen.moments);
-    for (auto& [node, moment] : moments_) shrink(moment);
+    for (auto& [node, moment] : moments_) shrink_moment(moment);
     ++passes_;
     for (std::size_t i = first; i < last; ++i) search(sets[i]);
     moments_.clear();

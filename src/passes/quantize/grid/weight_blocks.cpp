@@ -44,7 +44,11 @@ bool has_rows(const prune::PrunableWeight& w) {
 std::size_t channel_axis(const prune::PrunableWeight& w) {
   const std::size_t rank = w.tensor.shape.size();
   if (!w.layout) return 0;
-  if (is_convolution(*w.readers.front().node)) return w.layout->a_is_output ? 0 : 1;
+  if (is_convolution(*w.readers.front().node)) {
+    const bool depthwise =
+        has_rows(w) && w.tensor.shape[1] == 1;  // then inputs and outputs are the same axis
+    return w.layout->a_is_output || depthwise ? 0 : 1;
+  }
   return w.layout->a_is_output ? rank - 2 : rank - 1;
 }
 
@@ -68,7 +72,6 @@ Blocks blocks_of(const prune::PrunableWeight& weight, Granularity granularity, s
   if (granularity == Granularity::kChannel) {
     const std::size_t axis = channel_axis(weight);
     // Rows of a stack of matrices have scales of their own where the storage can hold them.
-    if (has_rows(weight) && storage == Storage::kQdq && t.shape[axis] == 1) return axis_blocks(t.shape, 0);
     if (has_rows(weight) && storage != Storage::kQdq)
       return rows_in_groups(product(t.shape, 0, axis + 1), product(t.shape, axis + 1, t.shape.size()),
                             product(t.shape, axis + 1, t.shape.size()));

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "compressor/base/error.h"
-#include "passes/quantize/rounding/shrink.h"
+#include "passes/quantize/rounding/shrinkage.h"
 
 namespace compressor::quantize {
 namespace {
@@ -108,7 +108,7 @@ void MeasuredLayers::measure(const std::vector<Wish>& stage) {
       sum.columns += part.columns;
       for (std::size_t i = 0; i < sum.sums.size(); ++i) sum.sums[i] += part.sums[i];
     }
-    shrink(sum);
+    shrink_moment(sum);
     layers_[wish.weight] = {wish.view, &sum};
   }
 }

@@ -1,9 +1,9 @@
-// shrink: one factor for all that is off the diagonal.
-#include "passes/quantize/rounding/shrink.h"
+// shrinkage: one factor for all that is off the diagonal.
+#include "passes/quantize/rounding/shrinkage.h"
 
 namespace compressor::quantize {
 
-void shrink(SecondMoment& moment) {
+void shrink_moment(SecondMoment& moment) {
   if (moment.columns >= 2 * moment.k) return;
   const auto k = static_cast<std::size_t>(moment.k);
   const auto factor = static_cast<float>(static_cast<double>(moment.columns) / static_cast<double>(2 * k));

@@ -1,4 +1,4 @@
-// shrink: what few samples show of how inputs move together is mostly chance.
+// shrinkage: what few samples show of how inputs move together is mostly chance.
 #pragma once
 
 #include "compressor/analysis/statistics.h"
@@ -10,6 +10,6 @@ namespace compressor::quantize {
 /// all, in which rounding would hide its errors. Towards the diagonal as in Ledoit and Wolf 2004 ("A
 /// well-conditioned estimator for large-dimensional covariance matrices"), with a weight that asks for no
 /// fourth moments; from 2 K columns on what was seen is better as it is.
-void shrink(SecondMoment& moment);
+void shrink_moment(SecondMoment& moment);
 
 }  // namespace compressor::quantize
