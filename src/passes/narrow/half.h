@@ -20,6 +20,6 @@ Extent extent_of(const Tensor& t);
 
 /// The same numbers rounded to float16, tensor by tensor while saving. A single number that would become 0
 /// becomes the least of float16 instead: it is there so that nothing is divided by 0, or its logarithm taken.
-Tensor to_half(const Tensor& t);
+Tensor to_half(const Tensor& given);
 
 }  // namespace compressor::narrow
