@@ -11,8 +11,8 @@
 // share it. Zero points of 4 and 2 bits are packed and decoded the same way. ONNX Runtime folds all of it
 // into one float constant when it loads the model, so that nothing is decoded while it runs. W' = (q - zero)
 // * scale in float32, as DequantizeLinear gives it. Only what is stored and what comes out is named after the
-// weight, and steps between are letters (i: index, u: unpacked, q: codes, s: scaled): in a small network their
-// names would weigh as much as many a weight.
+// weight, and steps between are letters (i: index, u: unpacked, q: codes, s: scaled): in a small network
+// their names would weigh as much as many a weight.
 
 #include <fmt/ranges.h>
 

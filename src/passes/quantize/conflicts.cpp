@@ -69,8 +69,7 @@ void check_form(const Quantize& q, const std::string& mode) {
       throw Error::usage("--{} goes with --mode dynamic, found --mode {}", option->name(), mode);
   }
   if (mode == "weight-only" && q.rest.is_set())
-    throw Error::usage(
-        "--rest goes with modes static and dynamic: in mode weight-only no layer is any other");
+    throw Error::usage("--rest goes with modes static and dynamic: mode weight-only stores every weight so");
   if (mode != "static") return;
   const Target target = target_for(q);
   if (*q.format == "qoperator" && bits(target.activation) > 8)

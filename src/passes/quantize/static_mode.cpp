@@ -47,7 +47,8 @@ void tell_noise(double noise, PassContext& context) {
   if (noise <= 0) return;
   const std::string level = noise < 1 ? fmt::format("within {:.0f} dB", -10 * std::log10(noise))
                                       : std::string("with more noise than signal");
-  context.note(fmt::format("rounded activations leave the outputs {}, as gradients foresee", level));
+  context.note(
+      fmt::format("rounded activations leave the outputs {} on average, as gradients foresee", level));
   if (noise > kCoarse)
     context.warn(
         fmt::format("8 bits are coarse for activations of this model: outputs {}; measure it, and see "

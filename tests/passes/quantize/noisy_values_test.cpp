@@ -189,6 +189,20 @@ TEST(NoisyValues, WhatIsForeseenIsSaid) {
   EXPECT_THAT(quantize(coarse, list, 0.99).warnings, testing::Contains(HasSubstr("8 bits are coarse")));
 }
 
+TEST(NoisyValues, TheSameOutputTwiceIsNoMoreNoise) {
+  const auto list = inputs();
+  const auto noise_with = [&](int copies) {
+    Net n(kSeed);
+    const V x = n.conv(n.input("x", {1, 3, 8, 8}), 3, 8);
+    const V y = n.conv(x, 8, 4);
+    for (int i = 0; i < copies; ++i) n.output(n.op("Identity", {y}));
+    const Model model = n.done();
+    const std::map<const Value*, Affine> grids{{model.graph->find(x->name()), {.scale = 0.05F, .zero = 128}}};
+    return output_noise(model, grids, {0, 255}, samples_of(model, list), kSeed).of.at(x->name());
+  };
+  EXPECT_NEAR(10 * std::log10(noise_with(4) / noise_with(1)), 0, 2) << "seed " << kSeed;
+}
+
 TEST(NoisyValues, GradientsEndAtOtherTypes) {
   Net n(kSeed);
   V x = n.conv(n.input("x", {1, 3, 8, 8}), 3, 8);

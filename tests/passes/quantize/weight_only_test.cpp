@@ -192,8 +192,8 @@ TEST(QuantizeReferee, BodiesComputeTheSame) {
 
 TEST(Quantize, LeavesWhatWouldGrowWhatIsComputedAndWhatIsQuantized) {
   Net n;
-  const V x = n.input("x", {2, 64});
-  const V small = n.matmul(x, n.weight({64, 2}));
+  const V x = n.input("x", {2, 64}), few = n.input("few", {2, 32});
+  const V small = n.matmul(few, n.weight({32, 2}));
   const V computed = n.matmul(x, n.relu(n.input("w", {64, 64})));
   const V done = n.matmul(x, n.weight({64, 64}));
   n.output(small), n.output(computed), n.output(done);

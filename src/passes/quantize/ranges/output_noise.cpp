@@ -88,7 +88,7 @@ class Meter {
         const double s = static_cast<double>(slope[k]);
         sum += s * s * static_cast<double>(e->second[k]);
       }
-      if (std::isfinite(sum)) noise[static_cast<std::size_t>(i)] = sum;
+      if (std::isfinite(sum)) noise[static_cast<std::size_t>(i)] = sum / seeded_;
     });
     for (std::size_t i = 0; i < noise.size(); ++i) sums_[values_[i]->name()] += noise[i];
     ++runs_;
@@ -112,6 +112,7 @@ class Meter {
       if (!from.contains(y)) continue;
       if (const auto seed = direction(results[i])) seeds.emplace(y, *seed);
     }
+    seeded_ = static_cast<double>(seeds.size());
     return seeds.empty() ? Executor::Gradients() : executor_.backward(seeds);
   }
 
@@ -166,7 +167,8 @@ class Meter {
   std::map<const Value*, std::vector<float>> missed_;
   std::map<std::string, double> sums_;
   double runs_ = 0;
-  std::string why_;  ///< an output is not among them
+  double seeded_ = 0;  ///< outputs that the last backward pass began at
+  std::string why_;    ///< an output is not among them
 };
 
 }  // namespace
